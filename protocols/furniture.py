@@ -1,0 +1,155 @@
+"""What every protocol's room offers to the rest of the house.
+
+A room is a value, `Room`, made of functions and of two small machines: a `Decoder` (recording) and a `Responder`
+(replay). The rest of the house knows protocols only through this page; `registry.py` lists the rooms there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from testset.model import BodyBuffer, Ending, Exchange, Server, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a peer may make rr keep in memory. Every machine gets one; there is no default on purpose."""
+
+    head: int  # bytes of a message's head (HTTP: start line and headers)
+    message: int  # bytes of one message that must be kept whole (MySQL: a packet; DNS: a datagram)
+    messages: int  # messages waiting at once (pipelined requests)
+
+
+class Guess(StrEnum):
+    """What a room thinks of a connection's first bytes."""
+
+    YES = "yes"
+    NO = "no"
+    MORE = "more"  # too few bytes to tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is known of a connection before its first byte."""
+
+    connection: int
+    inbound: bool
+    server: Server
+    first_index: int = 0  # after a recovery: the index of the next exchange
+
+
+class Decoder(Protocol):
+    """Turns the bytes of one connection into exchanges.
+
+    Any input yields exchanges or raises `ProtocolError`; fed byte by byte or all at once, the exchanges are the same.
+    After a `ProtocolError` it is fed no more, and the rest of the connection is kept as raw bytes.
+    """
+
+    def feed(self, side: Side, data: bytes, time_ns: int) -> list[Exchange[Any, Any]]:
+        """Bytes that `side` sent. Returns the exchanges that they completed."""
+
+    def end(self, side: Side, ending: Ending, time_ns: int) -> list[Exchange[Any, Any]]:
+        """`side` will send no more: `ANSWERED` for an orderly end of stream, `RESET` for a reset, of which both sides hear."""
+
+    def settled(self) -> tuple[int, int, int]:
+        """How far all is finished: (bytes of the client, bytes of the server, exchanges). A new decoder with
+        `first_index` set to the third, and fed from these offsets on, goes on where this one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The app made this request; whoever runs the responder looks for a mock and calls `answer` or `miss`."""
+
+    request: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes for the app."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """End the connection: orderly, or by a reset."""
+
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A recorded outcome to be played to the app. `response` may be None (nothing was answered) or partial."""
+
+    response: Any
+    ending: Ending
+    body: bytes | None = None  # set when the response's body was made anew (bindings)
+
+
+Act = Ask | Send | Hang
+
+
+class Responder(Protocol):
+    """The server side of a protocol, for replay: what the app sent in, what the app is to get out.
+
+    At most one `Ask` is open at a time; bytes fed meanwhile are kept (pipelining) and asked about in order.
+    """
+
+    def feed(self, data: bytes) -> list[Act]:
+        """Bytes of the app."""
+
+    def end(self) -> list[Act]:
+        """The app will send no more."""
+
+    def answer(self, reply: Reply) -> list[Act]:
+        """The mock that was found for the open `Ask`."""
+
+    def miss(self, text: str, details: Mapping[str, Any]) -> list[Act]:
+        """No mock was found: an error in the protocol's own terms that says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two requests differ, in words a developer uses."""
+
+    place: str  # "query.limit", "body.items[0].quantity", "path", "header.Accept", "bytes 12-15"
+    expected: str
+    actual: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: recorded {self.expected}, now {self.actual}"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value in a request or a response, and its place: what the replay's rule of given and made-up is about."""
+
+    place: str
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """One protocol."""
+
+    name: str  # "http"
+    kinds: tuple[str, ...]  # kinds of documents it reads; the first is the one it writes ("Http")
+    detect: Callable[[bytes, bytes], Guess]  # first bytes of the client, of the server
+    decoder: Callable[[Context, Limits, Callable[[], BodyBuffer]], Decoder]
+    responder: Callable[[Limits], Responder]
+
+    # -- matching: a request is seen as a route (what must be equal as it stands), and values in places
+    route: Callable[[Server, Any], Hashable]  # destination and operation: never matched across
+    values: Callable[[Any], Sequence[Value]]  # of a request; places in a stable order
+    response_values: Callable[[Any], Sequence[Value]]  # of a response
+    rebind: Callable[[Any, Mapping[str, str]], Any]  # a response with recorded values replaced by actual ones
+    is_effect: Callable[[Any], bool]  # a request that changes something
+    difference: Callable[[Server, Any, Server, Any], Difference | None]  # recorded and actual; None: equal
+    title: Callable[[Server, Any], str]  # "GET /users/7?full=1", for reports
+
+    # -- documents
+    to_spec: Callable[[Exchange[Any, Any]], Mapping[str, Any]]
+    from_spec: Callable[[str, Mapping[str, Any]], Exchange[Any, Any]]  # kind, spec; raises DocumentError

@@ -1,0 +1,1 @@
+"""Journal to exchanges to test cases and mocks."""

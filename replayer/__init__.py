@@ -1,0 +1,1 @@
+"""Sends the tests, serves the mocks, compares, explains and reports."""
