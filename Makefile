@@ -1,0 +1,50 @@
+# One word each. `make demo` and `make test` need nothing before them, as root or as an ordinary user.
+
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+RUN := $(VENV)/bin
+WORKERS ?= 2
+NODE_MODULES := tests/apps/express/node_modules/.package-lock.json
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint gates demo bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv and install rr into it
+
+$(STAMP): pyproject.toml .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[dev]'
+	@touch $@
+
+test: $(STAMP) $(NODE_MODULES) lint ## lint, the fast tests, then those with real processes
+	@$(RUN)/pytest -n $(WORKERS) -m "not system and not gate"
+	@$(RUN)/pytest -n $(WORKERS) -m "system and not gate"
+
+lint: $(STAMP) ## ruff and mypy --strict
+	@$(RUN)/ruff check --quiet .
+	@$(RUN)/ruff format --quiet --check .
+	@$(RUN)/mypy --no-error-summary
+	@$(RUN)/mypy --no-error-summary sample_app/hello
+
+gates: $(STAMP) $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
+	@$(RUN)/pytest -m gate
+
+demo: $(STAMP) ## record the two-service example, replay it, break it, replay it
+	@$(RUN)/python sample_app/hello/demo.py
+
+bench: $(STAMP) ## what recording costs, against HAProxy and mitmproxy; writes bench/results.json
+	@$(RUN)/python -m bench
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage bench/results.json
+	rm -rf tests/apps/express/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(NODE_MODULES): tests/apps/express/package-lock.json
+	@command -v npm >/dev/null || { echo "The Express app of the tests needs npm: apt install nodejs npm" >&2; exit 1; }
+	@cd tests/apps/express && npm ci --silent --no-audit --no-fund --no-update-notifier
+	@touch $@
