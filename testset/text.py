@@ -1,0 +1,274 @@
+"""Documents from YAML text and back: one at a time, so that a file of any size needs the memory of its largest document.
+
+A file is cut at its `---` lines before anything is parsed (at the start of a line they can be nothing else in
+YAML), so a document can be found again by its offset and read alone: `iter_refs` finds, `read_document` reads.
+
+Values are read as YAML 1.2 means them, with two cautions: what looks like a time or a date stays text (timestamps
+keep their nanoseconds), and so does a number with a leading zero. A key that is there twice is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from testset.emit import dump
+from testset.errors import DocumentError, StorageError
+from testset.model import Document
+
+__all__ = [
+    "VERSION",
+    "DocumentRef",
+    "check_names",
+    "dump",
+    "iter_documents",
+    "iter_refs",
+    "load",
+    "parse_document",
+    "read_document",
+    "read_only_document",
+    "to_text",
+]
+
+VERSION = "api.keploy.io/v1beta1"
+_KEYS = ("version", "kind", "name", "spec")
+_BLANK = re.compile(rb"(?:[ \t]*(?:[#%][^\n]*)?\r?\n|\.\.\.[ \t]*\r?\n)*[ \t]*(?:[#%][^\n]*|\.\.\.)?\Z")
+_LEADING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """Where a document stands: `length` bytes from `offset` on, the first of them on line `line` (from 1)."""
+
+    path: Path
+    offset: int
+    length: int
+    line: int
+
+
+# -- one document -----------------------------------------------------------------------------------------------
+
+
+def to_text(document: Document) -> str:
+    """The document as it stands in a file, without `---`."""
+    return dump(
+        {
+            "version": document.version,
+            "kind": document.kind,
+            "name": document.name,
+            "spec": document.spec,
+            **document.extra,
+        }
+    )
+
+
+def load(data: bytes | str, *, path: Path | None = None, line: int = 1) -> Any:
+    """The one YAML document in `data`; `line` is that of its first line in the file."""
+    loader = _Loader(data)
+    try:
+        return loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = line if mark is None else line + mark.line
+        said = " ".join(part for part in (error.context, error.problem) if part)
+        raise DocumentError(f"this is not YAML: {said}", path=path, line=where) from error
+    except yaml.reader.ReaderError as error:
+        raise DocumentError(
+            f"this is not YAML: {error.reason} at byte {error.position}", path=path, line=line
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; bombs of brackets
+        raise DocumentError(f"this cannot be read: {error}", path=path, line=line) from error
+    finally:
+        loader.dispose()
+
+
+def parse_document(data: bytes | str, *, path: Path | None = None, line: int = 1) -> Document:
+    """One document; raises `DocumentError` with file and line if it is broken or of an unknown version."""
+    tree = load(data, path=path, line=line)
+    if not isinstance(tree, dict):
+        raise DocumentError(
+            f"expected a document (version, kind, name, spec), found {_found(tree)}", path=path, line=line
+        )
+    first = line + (_LEADING.match(data.encode() if isinstance(data, str) else data) or _nothing).group().count(b"\n")
+    for key in _KEYS:
+        if key not in tree:
+            raise DocumentError(f"the document has no `{key}`", path=path, line=first)
+    version, kind, name, spec = (tree.pop(key) for key in _KEYS)
+    if version != VERSION:
+        raise DocumentError(
+            f"the version {version!r} is unknown; this rr reads {VERSION}",
+            path=path,
+            line=first,
+            remedy="Use the release of rr that wrote it, or record again.",
+        )
+    for key, value in (("kind", kind), ("name", name)):
+        if not isinstance(value, str) or not value:
+            raise DocumentError(f"`{key}` must be a text, found {_found(value)}", path=path, line=first)
+    if spec is None:
+        spec = {}
+    if not isinstance(spec, dict):
+        raise DocumentError(f"`spec` must be a mapping, found {_found(spec)}", path=path, line=first)
+    return Document(kind=kind, name=name, spec=spec, version=version, extra=tree, path=path, line=first)
+
+
+# -- a file of them ---------------------------------------------------------------------------------------------
+
+
+def iter_refs(path: Path) -> Iterator[DocumentRef]:
+    """Where the documents of a file are, without parsing any and without keeping any in memory."""
+    for ref, _ in _cut(path, keep=False):
+        yield ref
+
+
+def iter_documents(path: Path, kinds: Iterable[str] | None = None) -> Iterator[tuple[DocumentRef, Document]]:
+    """The documents of a file, one at a time; `kinds`, if given, are all that may occur."""
+    known = None if kinds is None else frozenset(kinds)
+    for ref, data in _cut(path, keep=True):
+        document = parse_document(data, path=path, line=ref.line)
+        if known is not None and document.kind not in known:
+            raise _unknown_kind(document, known)
+        yield ref, document
+
+
+def read_document(ref: DocumentRef) -> Document:
+    """One document, found earlier by `iter_refs` or `iter_documents`."""
+    try:
+        with ref.path.open("rb") as file:
+            file.seek(ref.offset)
+            data = file.read(ref.length)
+    except OSError as error:
+        raise _unreadable(ref.path, error) from error
+    return parse_document(data, path=ref.path, line=ref.line)
+
+
+def read_only_document(path: Path, kinds: Iterable[str] | None = None) -> Document:
+    """The document of a file that holds exactly one (a test)."""
+    found = list(iter_documents(path, kinds))
+    if len(found) != 1:
+        raise DocumentError(f"expected one document, found {len(found)}", path=path)
+    return found[0][1]
+
+
+def check_names(documents: Iterable[Document]) -> Iterator[Document]:
+    """Passes the documents on; raises `DocumentError` at the first name that was there before."""
+    lines: dict[str, tuple[Path | None, int | None]] = {}
+    for document in documents:
+        if document.name in lines:
+            path, line = lines[document.name]
+            raise DocumentError(
+                f"the name {document.name!r} was used before, in {path}:{line}",
+                path=document.path,
+                line=document.line,
+            )
+        lines[document.name] = (document.path, document.line)
+        yield document
+
+
+def _cut(path: Path, *, keep: bool) -> Iterator[tuple[DocumentRef, bytes]]:
+    """Cuts a file at its `---` lines; parts with nothing but comments are left out. `keep`: with the bytes."""
+    try:
+        with path.open("rb") as file:
+            parts: list[bytes] = []
+            start, line, empty = 0, 1, True
+            offset, number = 0, 1  # of the line that is being read
+            for text in file:
+                if text.startswith(b"---") and text[3:4] in b" \t\r\n":
+                    if not empty:
+                        yield DocumentRef(path, start, offset - start, line), b"".join(parts)
+                    rest = text[3:]
+                    # What stands behind the marker belongs to the document; a bare marker line does not.
+                    empty = _BLANK.match(rest) is not None
+                    start, line = (offset + len(text), number + 1) if empty else (offset + 3, number)
+                    parts = [] if empty else [rest]
+                else:
+                    if offset == 0 and text.startswith(b"\xef\xbb\xbf"):
+                        start, text = 3, text[3:]
+                        offset = 3
+                    empty = empty and _BLANK.match(text) is not None
+                    if keep:
+                        parts.append(text)
+                offset += len(text)
+                number += 1
+            if not empty:
+                yield DocumentRef(path, start, offset - start, line), b"".join(parts)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read: {error.strerror}", remedy="Check that the file is there and may be read."
+    )
+
+
+def _unknown_kind(document: Document, known: frozenset[str]) -> DocumentError:
+    return DocumentError(
+        f"the kind {document.kind!r} is unknown; known are {', '.join(sorted(known))}",
+        path=document.path,
+        line=document.line,
+        remedy="Correct the kind, or use a release of rr that knows it.",
+    )
+
+
+def _found(value: Any) -> str:
+    names = {dict: "a mapping", list: "a list", str: "a text", type(None): "nothing", bool: "true or false"}
+    return names.get(type(value), "a number")
+
+
+# -- how scalars are read ---------------------------------------------------------------------------------------
+
+
+def _make_loader(base: Any) -> Any:
+    """A loader on PyYAML's C parser or, if `base` says so, on its Python one; both read the same."""
+
+    class Loader(base):  # type: ignore[misc]
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own way
+
+    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node, deep=True)
+            if not isinstance(key, (str, int, float, bool, type(None))):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a scalar", key_node.start_mark)
+            if key in result:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is there twice", key_node.start_mark
+                )
+            result[key] = loader.construct_object(value_node, deep=True)
+        return result
+
+    def integer(loader: Any, node: Any) -> int:
+        return int(node.value, 0)
+
+    def number(loader: Any, node: Any) -> float:
+        return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+    rules = (
+        ("bool", r"(?:true|True|TRUE|false|False|FALSE)\Z", "tTfF"),
+        ("int", r"(?:[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+)\Z", "-+0123456789"),
+        (
+            "float",
+            r"(?:[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z",
+            "-+0123456789.",
+        ),
+        ("null", r"(?:~|null|Null|NULL|)\Z", "~nN\0"),
+    )
+    for tag, pattern, first in rules:
+        Loader.add_implicit_resolver(
+            f"tag:yaml.org,2002:{tag}", re.compile(pattern), [c if c != "\0" else "" for c in first]
+        )
+    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    Loader.add_constructor("tag:yaml.org,2002:int", integer)
+    Loader.add_constructor("tag:yaml.org,2002:float", number)
+    return Loader
+
+
+_nothing = re.match(b"", b"")
+assert _nothing is not None
+_PythonLoader = _make_loader(yaml.SafeLoader)
+_Loader = _make_loader(yaml.CSafeLoader) if yaml.__with_libyaml__ else _PythonLoader
