@@ -1,0 +1,19 @@
+"""Comparing a recorded response with the one that the app gives now, and saying in words what differs."""
+
+from replayer.compare.finding import Finding, Forgive, Kind
+from replayer.compare.noise import NO_NOISE, Noise, noise_of_settings, noise_of_test
+from replayer.compare.response import NO_RULES, Answer, Rules, compare
+
+__all__ = [
+    "NO_NOISE",
+    "NO_RULES",
+    "Answer",
+    "Finding",
+    "Forgive",
+    "Kind",
+    "Noise",
+    "Rules",
+    "compare",
+    "noise_of_settings",
+    "noise_of_test",
+]
