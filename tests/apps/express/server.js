@@ -68,7 +68,8 @@ app.post('/orders', express.json(), wrap(async (request, response) => {
 app.delete('/orders/:id', (_request, response) => response.status(204).end());
 
 app.get('/relay/*', wrap(async (request, response) => {
-  const answer = await fetch(`${USERS_URL}/${request.params[0]}`, { signal: AbortSignal.timeout(5000) });
+  const query = request.originalUrl.includes('?') ? `?${request.originalUrl.split('?')[1]}` : '';
+  const answer = await fetch(`${USERS_URL}/${request.params[0]}${query}`, { signal: AbortSignal.timeout(5000) });
   const body = Buffer.from(await answer.arrayBuffer());
   response.status(answer.status).type(answer.headers.get('content-type') || 'application/octet-stream').send(body);
 }));

@@ -1,0 +1,71 @@
+"""Ports that are free, and names that only a test knows."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.harness.processes import Running
+from tests.harness.programs import program
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody has at this moment. Tests run in parallel: ask as late as possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family)) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family)) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((host, port)) == 0
+
+
+@dataclass(frozen=True, slots=True)
+class NamedHost:
+    """A name of this machine's loopback, and what a command must be started with to be able to resolve it."""
+
+    name: str
+    prefix: Sequence[str]
+
+
+@contextmanager
+def named_host(folder: Path, name: str = "stock.rr.test", address: str = "127.0.0.1") -> Iterator[NamedHost]:
+    """A name that resolves through DNS.
+
+    As root: a resolver of the test's own (dnsmasq), which the command sees through a private /etc/resolv.conf. Others
+    may not open port 53, and get the machine's own name, or `localhost`.
+    """
+    if os.geteuid() != 0:
+        yield NamedHost(_own_name(), ())
+        return
+    # an address of its own in 127.0.0.0/8, so that tests in parallel do not meet
+    process = os.getpid()
+    resolver = f"127.53.{process // 250 % 250 + 1}.{process % 250 + 1}"
+    settings = folder / "resolv.conf"
+    settings.write_text(f"nameserver {resolver}\noptions timeout:1 attempts:2\n")
+    command = [
+        program("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--no-resolv",
+        "--no-hosts", "--bind-interfaces", f"--listen-address={resolver}", f"--address=/{name}/{address}",
+    ]  # fmt: skip
+    with Running(command, log=folder / "dnsmasq.log") as dnsmasq:
+        dnsmasq.until(lambda: listens(53, resolver), "dnsmasq listens on port 53")
+        mount = f'mount --bind "{settings}" /etc/resolv.conf && exec "$@"'
+        yield NamedHost(name, (program("unshare"), "--mount", "sh", "-c", mount, "sh"))
+
+
+def _own_name() -> str:
+    name = socket.gethostname()
+    try:
+        addresses = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None, socket.AF_INET)}
+    except OSError:
+        return "localhost"
+    return name if addresses and all(address.startswith("127.") for address in addresses) else "localhost"
