@@ -2,12 +2,11 @@
 
 from replayer.compare.finding import Finding, Forgive, Kind
 from replayer.compare.noise import NO_NOISE, Noise, noise_of_settings, noise_of_test
-from replayer.compare.response import NO_RULES, Answer, Rules, compare
+from replayer.compare.response import NO_RULES, Rules, compare
 
 __all__ = [
     "NO_NOISE",
     "NO_RULES",
-    "Answer",
     "Finding",
     "Forgive",
     "Kind",

@@ -34,7 +34,8 @@ class Finding:
     kind: Kind
     expected: str | None
     actual: str | None
-    note: str = ""  # what else helps: "line 3, column 14", "byte 4097 of 8192"
+    note: str = ""  # what else helps: "line 3, column 14", "first difference at byte 4097 of 8192"
+    start: int = 0  # where `expected` and `actual` begin in the body, when they are a window of it
 
     @property
     def breaks_callers(self) -> bool:

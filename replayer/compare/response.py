@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from protocols.http.wire import HttpResponse
 from replayer.compare.assertions import NO_ASSERTIONS, Assertions, assertions_of_test
-from replayer.compare.content import CannotUndoError, Headers, codings, media_type, text_of, undo
+from replayer.compare.content import CannotUndoError, codings, media_type, text_of, undo
 from replayer.compare.finding import Finding, Forgive, Kind
 from replayer.compare.headers import ASIDE, header_findings
 from replayer.compare.json_body import JsonComparison, NotJsonError, parse
@@ -21,16 +22,6 @@ from replayer.compare.text_body import bytes_findings, file_findings, text_findi
 from testset.model import Body, FileBody
 
 _IN_MEMORY = 32 * 1024 * 1024  # a body in a file up to this size is still compared by structure
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response as far as it is compared: the body without its transfer coding, with its content coding."""
-
-    status: int
-    headers: Headers
-    body: Body = b""
-    trailers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +43,8 @@ NO_RULES = Rules()
 
 
 def compare(
-    recorded: Answer,
-    actual: Answer,
+    recorded: HttpResponse,
+    actual: HttpResponse,
     rules: Rules = NO_RULES,
     *,
     renaming: Mapping[str, str] | None = None,
@@ -65,7 +56,7 @@ def compare(
 
 
 def _findings(
-    recorded: Answer, actual: Answer, rules: Rules, renaming: Renaming | None, forgive: Forgive | None
+    recorded: HttpResponse, actual: HttpResponse, rules: Rules, renaming: Renaming | None, forgive: Forgive | None
 ) -> Iterator[Finding]:
     noise, assertions = rules.noise, rules.assertions
     if assertions.status:
@@ -97,7 +88,7 @@ def _findings(
 
 
 def _body_findings(
-    recorded: Answer, actual: Answer, rules: Rules, renaming: Renaming | None, forgive: Forgive | None
+    recorded: HttpResponse, actual: HttpResponse, rules: Rules, renaming: Renaming | None, forgive: Forgive | None
 ) -> Iterator[Finding]:
     coded, coded_now = codings(recorded.headers), codings(actual.headers)
     expected_body, actual_body = recorded.body, actual.body
@@ -116,7 +107,7 @@ def _body_findings(
         expected_body, actual_body = undo(expected_body, coded), undo(actual_body, coded_now)
     except CannotUndoError as error:
         for finding in bytes_findings(expected_body, actual_body):
-            yield Finding("body", Kind.ENCODING, finding.expected, finding.actual, str(error))
+            yield Finding("body", Kind.ENCODING, finding.expected, finding.actual, str(error), finding.start)
         return
     media, media_now = media_type(recorded.headers), media_type(actual.headers)
     expected_text, actual_text = text_of(expected_body, media), text_of(actual_body, media_now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from itertools import zip_longest
 
 from replayer.compare.finding import Finding, Forgive, Kind
 from replayer.compare.renaming import Renaming, forgiven
@@ -23,38 +23,40 @@ def text_findings(
     if expected == actual or forgiven(forgive, "body", expected, actual):
         return
     at = first_difference(expected, actual)
-    line = expected.count("\n", 0, at) + 1
-    column = at - (expected.rfind("\n", 0, at) + 1) + 1
-    start = max(0, at - _KEPT // 2)
+    line_start = expected.rfind("\n", 0, at) + 1
+    start = max(0, at - _KEPT // 2) if at >= _KEPT else 0
     window = slice(start, start + _KEPT)
-    yield Finding("body", Kind.TEXT, expected[window], actual[window], f"line {line}, column {column}")
+    where = f"line {expected.count(chr(10), 0, at) + 1}, column {at - line_start + 1}"
+    yield Finding("body", Kind.TEXT, expected[window], actual[window], where, start)
 
 
 def bytes_findings(expected: bytes, actual: bytes) -> Iterator[Finding]:
     if expected != actual:
-        at = first_difference(expected, actual)
-        start = max(0, at - at % 16 - _BEFORE)
-        window = slice(start, start + _BEFORE + _AFTER)
-        yield _bytes_finding(at, len(expected), len(actual), expected[window], actual[window])
+        yield _bytes_finding(expected, actual, 0, len(expected), len(actual))
 
 
 def file_findings(expected: bytes | FileBody, actual: bytes | FileBody) -> Iterator[Finding]:
-    """Bodies of which one at least is too large for memory: by size and hash, then to the first difference."""
+    """Bytes of which one at least is too large for memory: by hash, then piece by piece to the first difference."""
     if isinstance(expected, FileBody) and isinstance(actual, FileBody) and expected.sha256 == actual.sha256:
         return
-    one, other = _chunks(expected), _chunks(actual)
     offset = 0
-    while True:
-        wanted, got = next(one, b""), next(other, b"")
+    for wanted, got in zip_longest(_chunks(expected), _chunks(actual), fillvalue=b""):
         if wanted != got:
-            at = first_difference(wanted, got)
-            start = max(0, at - at % 16 - _BEFORE)
-            window = slice(start, start + _BEFORE + _AFTER)
-            yield _bytes_finding(offset + at, _size(expected), _size(actual), wanted[window], got[window])
-            return
-        if not wanted:
+            yield _bytes_finding(wanted, got, offset, _size(expected), _size(actual))
             return
         offset += len(wanted)
+
+
+def _bytes_finding(expected: bytes, actual: bytes, offset: int, expected_size: int, actual_size: int) -> Finding:
+    """`offset`: where the two pieces stand in their bodies."""
+    at = first_difference(expected, actual)
+    start = max(0, at - at % 16 - _BEFORE)
+    window = slice(start, start + _BEFORE + _AFTER)
+    sizes = (
+        f"of {expected_size}" if expected_size == actual_size else f"({expected_size} recorded, {actual_size} now)"
+    )
+    note = f"first difference at byte {offset + at} {sizes}"
+    return Finding("body", Kind.BYTES, expected[window].hex(), actual[window].hex(), note, offset + start)
 
 
 def first_difference(one: str | bytes, other: str | bytes) -> int:
@@ -69,13 +71,6 @@ def first_difference(one: str | bytes, other: str | bytes) -> int:
     return low
 
 
-def _bytes_finding(at: int, expected_size: int, actual_size: int, expected: bytes, actual: bytes) -> Finding:
-    sizes = (
-        f"of {expected_size}" if expected_size == actual_size else f"({expected_size} recorded, {actual_size} now)"
-    )
-    return Finding("body", Kind.BYTES, expected.hex(), actual.hex(), f"first difference at byte {at} {sizes}")
-
-
 def _size(body: bytes | FileBody) -> int:
     return body.size if isinstance(body, FileBody) else len(body)
 
@@ -86,9 +81,5 @@ def _chunks(body: bytes | FileBody) -> Iterator[bytes]:
             yield body[start : start + _CHUNK]
         return
     with body.path.open("rb") as file:
-        yield from _read(file)
-
-
-def _read(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
+        while chunk := file.read(_CHUNK):
+            yield chunk
