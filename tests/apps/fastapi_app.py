@@ -108,9 +108,7 @@ async def get_full_order(order_id: str) -> Response:
     user = await ask("GET", f"{USERS_URL}/users/{order_id}")
     stock = await ask("GET", f"{STOCK_URL}/stock/{order_id}")
     price = await ask("GET", f"{STOCK_URL}/prices/{order_id}")
-    return JSONResponse(
-        {"id": order_id, "user": user["name"], "in_stock": stock["quantity"], "price": price["amount"]}
-    )
+    return JSONResponse({"id": order_id, "user": user["name"], "in_stock": stock["quantity"], "price": price["amount"]})
 
 
 @app.post("/orders")

@@ -36,7 +36,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One request, and what every app answers. `body` is bytes that must be equal, or a value that the JSON must be."""
+    """One request, and what every app answers: `body` is the bytes, or what the JSON says."""
 
     method: str
     path: str

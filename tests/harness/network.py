@@ -53,8 +53,9 @@ def named_host(folder: Path, name: str = "stock.rr.test", address: str = "127.0.
     settings = folder / "resolv.conf"
     settings.write_text(f"nameserver {resolver}\noptions timeout:1 attempts:2\n")
     command = [
-        program("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--no-resolv",
-        "--no-hosts", "--bind-interfaces", f"--listen-address={resolver}", f"--address=/{name}/{address}",
+        program("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root",
+        "--no-resolv", "--no-hosts",
+        "--bind-interfaces", f"--listen-address={resolver}", f"--address=/{name}/{address}",
     ]  # fmt: skip
     with Running(command, log=folder / "dnsmasq.log") as dnsmasq:
         dnsmasq.until(lambda: listens(53, resolver), "dnsmasq listens on port 53")

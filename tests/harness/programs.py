@@ -1,11 +1,9 @@
-"""Programs that tests need and that rr does not bring along. A missing one fails the test, and says how to get it."""
+"""Programs that tests and benchmarks need and that rr does not bring along. A missing one is an error that says so."""
 
 from __future__ import annotations
 
 import os
 import shutil
-
-import pytest
 
 DEBIAN_PACKAGES = {
     "dnsmasq": "dnsmasq-base",
@@ -27,9 +25,13 @@ def find(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *SYSTEM_FOLDERS]))
 
 
+class MissingProgram(Exception):
+    """A program is not installed on this machine."""
+
+
 def program(name: str) -> str:
     """The program's path."""
     found = find(name)
     if found is None:
-        pytest.fail(f"this test needs {name}: apt install {DEBIAN_PACKAGES[name]}", pytrace=False)
+        raise MissingProgram(f"{name} is missing here: apt install {DEBIAN_PACKAGES[name]}")
     return found

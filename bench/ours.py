@@ -1,0 +1,65 @@
+"""Our side of the comparison: an app under `rr record`, the journal on, everything decoded and written."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.harness.network import listens
+from tests.harness.processes import Running
+
+IDLE_SHARE = 0.05  # of one core
+SETTLE_CEILING = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    port: int
+    running: Running
+
+    def settle(self) -> None:
+        """Wait until rr has decoded what the last turn left it, so that the next contestant has the machine alone."""
+        deadline = time.monotonic() + SETTLE_CEILING
+        before = self._cpu_seconds()
+        while time.monotonic() < deadline:
+            time.sleep(0.2)
+            now = self._cpu_seconds()
+            if now - before < IDLE_SHARE * 0.2:
+                return
+            before = now
+
+    def _cpu_seconds(self) -> float:
+        total = 0.0
+        root = psutil.Process(self.running.process.pid)
+        for process in [root, *root.children(recursive=True)]:
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system
+        return total
+
+
+@contextmanager
+def start_rr(app_command: Sequence[str], port: int, folder: Path) -> Iterator[Recording]:
+    """`rr record` with the app listening on `port`, in `folder`. The one place that knows with which settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    binaries = Path(sys.executable).parent
+    env = {
+        **os.environ,
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "XDG_DATA_HOME": str(folder / "data"),
+        "NO_COLOR": "1",
+    }
+    command = [str(binaries / "rr"), "record", "-c", shlex.join(app_command)]
+    with Running(command, log=folder / "rr.log", cwd=folder, env=env) as running:
+        running.until(lambda: listens(port), "the app listens under rr record")
+        yield Recording(port, running)
