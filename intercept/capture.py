@@ -1,0 +1,180 @@
+"""An app under recording: namespace, relay process, doors, and the journal that they fill.
+
+This is the guardian: it keeps every listener, starts the relay, and starts it again when it dies; what was in the
+listeners' backlog is then served, only the connections in hand are lost.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from intercept import passing
+from intercept.doors import Door, Doors
+from intercept.memory import SessionFolder
+from intercept.namespace import Namespace, spawn
+from intercept.resolver import name_servers
+from testset.errors import RelayError
+
+_START_CEILING = 20.0
+_MOST_RESTARTS = 5
+_CONNECTIONS_PER_RELAY = 1 << 24
+
+
+class Capture:
+    """Runs an app and records what crosses the edge of its namespace."""
+
+    def __init__(
+        self,
+        session: SessionFolder,
+        limit: int,
+        *,
+        mounts: Sequence[tuple[str, str]] = (),
+        servers: Sequence[tuple[str, int]] | None = None,
+        on_door: Callable[[Door, bool], None] = lambda _door, _open: None,
+        on_notice: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._session = session
+        self._limit = limit
+        self._servers = list(name_servers() if servers is None else servers)
+        self._on_door = on_door
+        self._on_notice = on_notice
+        self._relays = 0
+        self.stopped: str | None = None
+        self.drained = False
+        self.namespace = Namespace(mounts)
+        inside = self.namespace.inside
+        self._doors = Doors(inside.diag, inside.port, self._opened, self._closed)
+        try:
+            self._start_relay()
+        except BaseException:
+            self.close()
+            raise
+
+    # -- the app -------------------------------------------------------------------------------------------------
+
+    def start(self, argv: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
+        return self.namespace.start(argv, environment, folder)
+
+    def look(self) -> bool:
+        """Do what has to be done now and then; returns whether a port was opened or closed."""
+        self._hear()
+        return self._doors.look()
+
+    def doors(self) -> list[Door]:
+        return self._doors.all()
+
+    # -- the relay -----------------------------------------------------------------------------------------------
+
+    def _start_relay(self) -> None:
+        self._relays += 1
+        self._control, far = passing.pair()
+        self._process: subprocess.Popen[bytes] = spawn("intercept.relay", far, session=True)
+        far.close()
+        inside = self.namespace.inside
+        supply = self.namespace.supply()
+        files = [inside.queue, inside.diag, supply, *inside.tcp, *inside.dns, *inside.udp]
+        settings = {
+            "journal": str(self._session.path),
+            "limit": self._limit,
+            "first_segment": _next_segment(self._session.path),
+            "first_connection": (self._relays - 1) * _CONNECTIONS_PER_RELAY,
+            "has_queue": inside.has_queue,
+            "port": inside.port,
+            "counts": [len(inside.tcp), len(inside.dns), len(inside.udp)],
+            "name_servers": [list(server) for server in self._servers],
+        }
+        passing.send(self._control, settings, [sock.fileno() for sock in files])
+        supply.close()
+        self._control.settimeout(_START_CEILING)
+        try:
+            got = passing.receive(self._control)
+        except OSError:
+            got = None
+        self._control.settimeout(None)
+        if got is None or not got[0].get("ready"):
+            why = "it ended" if got is None else got[0].get("failed", "it did not answer")
+            raise RelayError(f"rr's relay process could not be started: {why}.")
+        for door in self._doors.all():
+            self._opened(door, again=True)
+
+    def _opened(self, door: Door, again: bool = False) -> None:
+        message = {"do": "listen", "host": door.inside.host, "port": door.inside.port}
+        passing.send(self._control, message, [door.listener.fileno()])
+        if not again:
+            self._on_door(door, True)
+
+    def _closed(self, door: Door) -> None:
+        self._tell({"do": "unlisten", "host": door.inside.host, "port": door.inside.port})
+        self._on_door(door, False)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            passing.send(self._control, message)
+        except OSError:
+            self._hear()
+
+    def _hear(self) -> None:
+        """What the relay says; start it again if it is gone."""
+        while True:
+            try:
+                got = passing.receive(self._control, wait=False)
+            except BlockingIOError:
+                return
+            except OSError:
+                got = None
+            if got is None:
+                self._relay_died()
+                return
+            message = got[0]
+            if "stopped" in message:
+                self.stopped = message["stopped"]
+            if "drained" in message:
+                self.drained = True
+
+    def _relay_died(self) -> None:
+        self._control.close()
+        self._process.wait()
+        if self._relays > _MOST_RESTARTS:
+            raise RelayError("rr's relay process ended again and again; what was recorded until now is kept.")
+        self._start_relay()
+        self._on_notice("rr's relay process ended unexpectedly and was started again; open connections were lost.")
+
+    def drain(self, patience: float = 5.0) -> None:
+        """The app has ended: have the relay write what it still knows."""
+        self._tell({"do": "drain"})
+        deadline = time.monotonic() + patience
+        while not self.drained and time.monotonic() < deadline:
+            self._hear()
+            time.sleep(0.002)  # the answer comes within a turn of the relay's loop
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End the app and the relay; the journal stays."""
+        self.namespace.close()
+        process: subprocess.Popen[bytes] | None = getattr(self, "_process", None)
+        if process is not None:
+            self._control.close()  # the relay ends when rr's end of the channel is gone
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+        self._doors.close()
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _next_segment(folder: pathlib.Path) -> int:
+    numbers = [int(name[:8]) for name in os.listdir(folder) if name.endswith((".seg", ".spill"))]
+    return max(numbers, default=0) + 1

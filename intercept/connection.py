@@ -1,0 +1,211 @@
+"""One relayed connection: two sockets, two legs, each leg copying one way with back-pressure, half-close and reset."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable
+
+from intercept.journal import CLIENT, SERVER, Kind
+from intercept.turns import ERR, GONE, IN, OUT, Turns
+
+_SMALL, _LARGE = 32 << 10, 256 << 10  # what to receive at once: small keeps allocation cheap, large keeps bulk fast
+_HIGH_WATER = 1 << 20  # bytes waiting for a slow reader before its writer is held up
+_LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+def abort(sock: socket.socket) -> None:
+    """Close a socket with a reset."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+    sock.close()
+
+
+class Leg:
+    """The way from one socket to the other."""
+
+    __slots__ = ("connection", "ended", "offset", "pending", "read_size", "shut", "side", "source", "target", "to")
+
+    def __init__(self, connection: Connection, side: int, source: socket.socket, to: socket.socket) -> None:
+        self.connection = connection
+        self.side = side
+        self.source = source.fileno()
+        self.target = to.fileno()
+        self.to = to
+        self.offset = 0
+        self.pending = bytearray()
+        self.read_size = _SMALL
+        self.ended = False  # the source will send no more
+        self.shut = False  # the target has been told so
+
+
+class Connection:
+    """Both legs. `recorded` is false for what the app says to itself."""
+
+    __slots__ = ("_closed", "_legs", "_on_close", "_recorded", "_sockets", "_turns", "number")
+
+    def __init__(
+        self,
+        turns: Turns,
+        number: int,
+        client: socket.socket,
+        server: socket.socket,
+        *,
+        recorded: bool,
+        on_close: Callable[[], None],
+    ) -> None:
+        self._turns = turns
+        self.number = number
+        self._recorded = recorded
+        self._on_close = on_close
+        self._closed = False
+        self._sockets = (client, server)
+        up, down = Leg(self, CLIENT, client, server), Leg(self, SERVER, server, client)
+        self._legs = (up, down)
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def begin(self) -> None:
+        """Start copying."""
+        up, down = self._legs
+        for leg, back in ((up, down), (down, up)):
+            handler = self._handler(leg, back)
+            try:
+                self._turns.rehandle(leg.source, handler, IN)
+            except OSError:
+                self._turns.watch(leg.source, handler, IN)
+
+    def _handler(self, leg: Leg, back: Leg) -> Callable[[int], None]:
+        """What to do when the source of `leg` (which is the target of `back`) is readable, writable or gone."""
+        turns, side, number, source = self._turns, leg.side, self.number, leg.source
+        recorded = self._recorded
+
+        def handle(mask: int) -> None:
+            if mask & OUT:
+                self._flush(back)
+                if self._closed:
+                    return
+            if not mask & (IN | GONE):
+                return
+            if leg.ended:
+                if mask & ERR:
+                    self._reset(leg)
+                elif mask & GONE:  # both directions are done here, while the other end still has bytes to come
+                    turns.forget(source)
+                return
+            try:
+                data = os.read(source, leg.read_size)
+            except BlockingIOError:
+                return
+            except OSError:
+                self._reset(leg)
+                return
+            if not data:
+                leg.ended = True
+                if recorded:
+                    turns.frame(Kind.END, side, number, leg.offset)
+                self._interest(leg, back)
+                turns.after(lambda: self._send(leg, b""))
+                return
+            size = len(data)
+            leg.read_size = _LARGE if size == leg.read_size else _SMALL
+            if recorded:
+                turns.frame(Kind.DATA, side, number, leg.offset, data)
+            leg.offset += size
+            turns.after(lambda: self._send(leg, data))
+
+        return handle
+
+    def _send(self, leg: Leg, data: bytes) -> None:
+        if self._closed:
+            return
+        if data and not leg.pending:
+            try:
+                sent = os.write(leg.target, data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._reset(self._legs[1 - leg.side])
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        if data:
+            leg.pending += data
+            self._interest_both()
+        elif leg.ended and not leg.pending:
+            self._shut(leg)
+
+    def _flush(self, leg: Leg) -> None:
+        while leg.pending:
+            try:
+                sent = os.write(leg.target, leg.pending[:_LARGE])
+            except BlockingIOError:
+                break
+            except OSError:
+                self._reset(self._legs[1 - leg.side])
+                return
+            del leg.pending[:sent]
+        if not leg.pending and leg.ended:
+            self._shut(leg)
+        if not self._closed:
+            self._interest_both()
+
+    def _shut(self, leg: Leg) -> None:
+        if leg.shut:
+            return
+        leg.shut = True
+        with contextlib.suppress(OSError):
+            leg.to.shutdown(socket.SHUT_WR)
+        if self._legs[0].shut and self._legs[1].shut:
+            self._close()
+
+    def _interest_both(self) -> None:
+        up, down = self._legs
+        self._interest(up, down)
+        self._interest(down, up)
+
+    def _interest(self, leg: Leg, back: Leg) -> None:
+        mask = 0
+        if not leg.ended and len(leg.pending) < _HIGH_WATER:
+            mask |= IN
+        if back.pending:
+            mask |= OUT
+        self._turns.rewatch(leg.source, mask)
+
+    def _reset(self, leg: Leg) -> None:
+        """The source of `leg` is gone: so is, for the other end, the connection."""
+        if self._closed:
+            return
+        if self._recorded:
+            self._turns.frame(Kind.RESET, leg.side, self.number, leg.offset)
+        if leg.pending:
+            with contextlib.suppress(OSError):
+                os.write(leg.target, leg.pending)
+        self._close(aborted=leg.side)
+
+    def close(self) -> None:
+        """End it from our side, as a crash of the machine between would."""
+        if not self._closed:
+            self._close(aborted=CLIENT)
+
+    def _close(self, aborted: int | None = None) -> None:
+        self._closed = True
+        for sock in self._sockets:
+            self._turns.forget(sock.fileno())
+        if aborted is None:
+            for sock in self._sockets:
+                sock.close()
+        else:
+            # In the journal first: the other end must not see the end before it is kept.
+            sockets = self._sockets
+            self._turns.after(lambda: _abort_all(sockets))
+        self._on_close()
+
+
+def _abort_all(sockets: tuple[socket.socket, ...]) -> None:
+    for sock in sockets:
+        abort(sock)

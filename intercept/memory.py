@@ -1,0 +1,133 @@
+"""The private folder in memory where a recording's journal lives, and those that crashed recordings left there.
+
+A folder is held by a lock on its `lock` file for as long as its rr lives; the kernel drops the lock with the process,
+however that ended. A folder without a holder is a recording to be recovered.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from typing import Any
+
+from testset.errors import JournalError
+
+_SMALLEST = 32 << 20  # bytes of room without which a recording is not begun
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFolder:
+    """One recording's folder. `lock` is the descriptor that holds it."""
+
+    path: pathlib.Path
+    lock: int
+    facts: dict[str, Any]  # what a recovery has to know: where the files go, and how
+
+    def release(self, amount: int) -> None:
+        """Tell the relay that the recorder has freed this many bytes, all in all."""
+        target = self.path / "released"
+        fresh = self.path / "released.new"
+        fresh.write_text(str(amount))
+        fresh.rename(target)
+
+    def remove(self) -> None:
+        """Nothing more to be recovered."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self.lock)
+
+
+def base_folder() -> pathlib.Path:
+    """The user's own folder in a memory file system; made on first use."""
+    candidates = [pathlib.Path("/dev/shm") / f"rr-{os.getuid()}"]
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime:
+        candidates.append(pathlib.Path(runtime) / "rr")
+    reasons = []
+    for folder in candidates:
+        try:
+            folder.mkdir(mode=0o700, parents=False, exist_ok=True)
+            facts = folder.lstat()
+        except OSError as error:
+            reasons.append(f"{folder}: {error.strerror}")
+            continue
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+            reasons.append(f"{folder}: not a private folder of this user")
+            continue
+        if not _in_memory(folder):
+            reasons.append(f"{folder}: not in memory")
+            continue
+        return folder
+    raise JournalError(
+        "There is no place in memory for the journal (" + "; ".join(reasons) + ").",
+        remedy="Mount a tmpfs on /dev/shm (docker: --shm-size=256m), or set XDG_RUNTIME_DIR to a folder on one.",
+    )
+
+
+def create(facts: dict[str, Any], limit: int) -> SessionFolder:
+    """Make the folder of a new recording."""
+    base = base_folder()
+    room = os.statvfs(base)
+    free = room.f_bavail * room.f_frsize
+    if free < _SMALLEST:
+        raise JournalError(
+            f"There is no memory for the journal: {base} has {free >> 20} MiB left, and rr wants at least "
+            f"{_SMALLEST >> 20} MiB (up to {limit >> 20} MiB).",
+            remedy="Free some space there, or give it more: mount -o remount,size=1G /dev/shm.",
+        )
+    path = base / f"session-{os.getpid()}-{secrets.token_hex(4)}"
+    path.mkdir(mode=0o700)
+    lock = _lock(path)
+    assert lock is not None
+    (path / "session.json").write_text(json.dumps(facts))
+    return SessionFolder(path, lock, facts)
+
+
+def abandoned() -> list[SessionFolder]:
+    """The folders of recordings whose rr is gone; the caller holds them now."""
+    try:
+        base = base_folder()
+    except JournalError:
+        return []
+    found = []
+    for path in sorted(base.glob("session-*")):
+        lock = _lock(path)
+        if lock is None:
+            continue
+        try:
+            facts = json.loads((path / "session.json").read_text())
+        except (OSError, ValueError):
+            shutil.rmtree(path, ignore_errors=True)  # it ended before it began
+            os.close(lock)
+            continue
+        found.append(SessionFolder(path, lock, facts))
+    return found
+
+
+def _lock(path: pathlib.Path) -> int | None:
+    try:
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _in_memory(folder: pathlib.Path) -> bool:
+    """Whether a folder lies in a tmpfs or ramfs, by the longest mount point that it is below."""
+    best, kind = "", ""
+    with open("/proc/self/mounts") as mounts:
+        for line in mounts:
+            _device, point, name, *_rest = line.split()
+            if (str(folder) + "/").startswith(point.rstrip("/") + "/") and len(point) >= len(best):
+                best, kind = point, name
+    return kind in ("tmpfs", "ramfs")

@@ -1,0 +1,418 @@
+"""The relay: a process of its own that carries every connection of the app and keeps its bytes in the journal.
+
+It gets all its sockets from rr (`passing`): those inside the app's namespace, the listeners on the host, a channel to the
+launcher for more. It opens the real connections itself, from the host. It parses nothing.
+
+Outbound, a connection is dialled when its first packet knocks at the gate, so that the app's `connect()` ends as it would
+without rr; where the kernel has no packet queue, it is accepted first and dialled then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from intercept import passing
+from intercept.connection import Connection, abort
+from intercept.datagrams import Datagrams, NameServers
+from intercept.gate import Gate, Knock
+from intercept.journal import CLIENT, JournalWriter, Kind
+from intercept.sockdiag import is_own
+from intercept.turns import OUT, Turns
+
+_SO_ORIGINAL_DST = 80
+_POOL_LOW, _POOL_BATCH = 24, 64
+_UNCLAIMED = 10.0  # seconds that a dialled connection waits for the app's kernel to complete its own
+_UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listener on the host for a port that the app has opened."""
+
+    listener: socket.socket
+    host: str  # where the app listens, inside
+    port: int
+
+
+@dataclass(slots=True)
+class Dial:
+    """A connection to a real server that is being made."""
+
+    sock: socket.socket
+    knock: Knock
+    started_ns: int
+
+
+class Relay:
+    """Everything that the relay process holds."""
+
+    def __init__(self, control: socket.socket, settings: dict[str, Any], sockets: list[socket.socket]) -> None:
+        self._control = control
+        queue, self._diag, self._supply, *rest = sockets
+        tcp_count, dns_count, _udp = settings["counts"]
+        self._own_port = settings["port"]
+        self._number: int = settings["first_connection"]
+        self._connections: dict[int, Connection] = {}
+        self._dials: dict[Knock, Dial] = {}
+        self._ready: dict[tuple[str, int], Dial] = {}
+        self._doors: dict[int, Door] = {}
+        self._pool: dict[int, list[socket.socket]] = {4: [], 6: []}
+        self._asked = {4: False, 6: False}
+        journal = JournalWriter(pathlib.Path(settings["journal"]), settings["limit"], settings["first_segment"])
+        self._journal = journal
+        self._turns = Turns(journal, self._recording_stopped)
+        self._told_stop = False
+        self._turns.watch(control.fileno(), self._on_control)
+        self._turns.watch(self._supply.fileno(), self._on_supply)
+        self._gate = Gate(queue) if settings["has_queue"] else None
+        if self._gate is not None:
+            self._turns.watch(self._gate.fileno(), self._on_knock)
+        for listener in rest[:tcp_count]:
+            listener.setblocking(False)
+            self._turns.watch(listener.fileno(), self._acceptor(listener))
+        self._names = NameServers(
+            self._turns, rest[tcp_count : tcp_count + dns_count], [(h, p) for h, p in settings["name_servers"]]
+        )
+        self._datagrams = Datagrams(self._turns, rest[tcp_count + dns_count :], self._special_socket)
+
+    def run(self) -> None:
+        passing.send(self._control, {"ready": True})
+        self._turns.run()
+        self._journal.close()
+
+    # -- what rr says ------------------------------------------------------------------------------------------
+
+    def _on_control(self, _mask: int) -> None:
+        try:
+            got = passing.receive(self._control, wait=False)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            got = None
+        if got is None:  # rr is gone; the journal stays for a recovery
+            self._turns.running = False
+            return
+        message, files = got
+        if message["do"] == "listen":
+            self._open_door(socket.socket(fileno=files[0]), message["host"], message["port"])
+        elif message["do"] == "unlisten":
+            self._close_door(message["host"], message["port"])
+        elif message["do"] == "drain":
+            self._drain()
+        elif message["do"] == "quit":
+            self._drain()
+            self._turns.running = False
+
+    def _recording_stopped(self, why: str) -> None:
+        if not self._told_stop:
+            self._told_stop = True
+            with contextlib.suppress(OSError):
+                passing.send(self._control, {"stopped": why})
+
+    def _drain(self) -> None:
+        """The app is gone: note what never got an answer, so that the recorder knows that nothing more comes."""
+        for dial in list(self._dials.values()):
+            self._failed(dial, errno.ETIMEDOUT)
+        self._dials.clear()
+        totals = {"drained": True, **self._datagrams.totals()}
+        self._turns.frame(Kind.NOTE, 0, 0, 0, json.dumps(totals).encode())
+        self._turns.after(lambda: passing.send(self._control, {"drained": True, "open": len(self._connections)}))
+
+    # -- inbound -------------------------------------------------------------------------------------------------
+
+    def _open_door(self, listener: socket.socket, host: str, port: int) -> None:
+        listener.setblocking(False)
+        door = Door(listener, host, port)
+        self._doors[listener.fileno()] = door
+
+        def accept(_mask: int) -> None:
+            for _ in range(64):
+                try:
+                    client, address = listener.accept()
+                except OSError:
+                    return
+                client.setblocking(False)
+                self._enter(door, client, address[0], address[1])
+
+        self._turns.watch(listener.fileno(), accept)
+
+    def _close_door(self, host: str, port: int) -> None:
+        for descriptor, door in list(self._doors.items()):
+            if (door.host, door.port) == (host, port):
+                self._turns.forget(descriptor)
+                del self._doors[descriptor]
+                door.listener.close()
+
+    def _enter(self, door: Door, client: socket.socket, peer: str, peer_port: int) -> None:
+        """A client came to the host: connect it with the app inside, from the client's own address."""
+        mapped = peer.startswith("::ffff:")
+        host = door.host
+        if host == "0.0.0.0":
+            host = "127.0.0.1"
+        elif host == "::":
+            host = "::ffff:127.0.0.1" if mapped else "::1"
+        try:
+            inner = self._own_socket(6 if ":" in host else 4)
+            if not _is_loopback(peer):
+                with contextlib.suppress(OSError):
+                    inner.bind((peer, 0))
+            code = inner.connect_ex((host, door.port))
+        except OSError:
+            abort(client)
+            return
+        if code not in (0, errno.EINPROGRESS):
+            abort(client)
+            inner.close()
+            return
+        number = self._next()
+        facts = {"inbound": True, "client": [peer.removeprefix("::ffff:"), peer_port], "server": [door.host, door.port]}
+        self._when_connected(
+            inner,
+            done=lambda: self._join(number, client, inner, facts, recorded=True),
+            failed=lambda _code: abort(client),
+        )
+
+    # -- outbound ------------------------------------------------------------------------------------------------
+
+    def _on_knock(self, _mask: int) -> None:
+        assert self._gate is not None
+        for knock in self._gate.knocks():
+            if is_own(self._diag, self._own_port, *knock.target):
+                self._gate.let_be(knock)
+                continue
+            try:
+                sock = socket.socket(_family(knock.target[0]), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                code = sock.connect_ex(knock.target)
+            except OSError as error:
+                self._refuse(knock, error.errno or errno.ECONNREFUSED)
+                continue
+            dial = Dial(sock, knock, self._turns.now_ns)
+            if code not in (0, errno.EINPROGRESS):
+                self._failed(dial, code)
+                continue
+            self._dials[knock] = dial
+            self._when_connected(sock, done=self._dialled(dial), failed=self._not_dialled(dial))
+
+    def _dialled(self, dial: Dial) -> Callable[[], None]:
+        def done() -> None:
+            assert self._gate is not None
+            self._dials.pop(dial.knock, None)
+            self._ready[dial.knock.source] = dial
+            self._gate.let_in(dial.knock)
+            self._turns.later(_UNCLAIMED, lambda: self._unclaimed(dial))
+
+        return done
+
+    def _not_dialled(self, dial: Dial) -> Callable[[int], None]:
+        def failed(code: int) -> None:
+            if self._dials.pop(dial.knock, None) is not None:
+                self._failed(dial, code)
+
+        return failed
+
+    def _failed(self, dial: Dial, code: int) -> None:
+        """The real server cannot be reached: neither can the one that the app sees."""
+        with contextlib.suppress(OSError):
+            dial.sock.close()
+        number = self._next()
+        how = "refused" if code == errno.ECONNREFUSED else "unreachable" if code in _UNREACHABLE else "timed out"
+        facts = {
+            "inbound": False,
+            "client": list(dial.knock.source),
+            "server": list(dial.knock.target),
+            "how": how,
+            "started_ns": dial.started_ns,
+        }
+        self._turns.frame(Kind.FAILED, 0, number, 0, json.dumps(facts).encode())
+        self._turns.after(lambda: self._refuse(dial.knock, code))
+
+    def _refuse(self, knock: Knock, code: int) -> None:
+        if self._gate is None:
+            return
+        if code == errno.ETIMEDOUT:
+            self._gate.forget(knock)
+        elif code in _UNREACHABLE:
+            self._gate.unreachable(knock)
+        else:
+            self._gate.refuse(knock)
+
+    def _unclaimed(self, dial: Dial) -> None:
+        if self._ready.get(dial.knock.source) is dial:
+            del self._ready[dial.knock.source]
+            dial.sock.close()
+
+    def _acceptor(self, listener: socket.socket) -> Callable[[int], None]:
+        def accept(_mask: int) -> None:
+            for _ in range(64):
+                try:
+                    client, address = listener.accept()
+                except OSError:
+                    return
+                client.setblocking(False)
+                self._leave(client, (address[0], address[1]))
+
+        return accept
+
+    def _leave(self, client: socket.socket, source: tuple[str, int]) -> None:
+        """The app opened a connection; its real counterpart is there already, or is dialled now."""
+        dial = self._ready.pop(source, None)
+        if dial is not None:
+            facts = {
+                "inbound": False,
+                "client": list(source),
+                "server": list(dial.knock.target),
+                "started_ns": dial.started_ns,
+            }
+            self._join(self._next(), client, dial.sock, facts, recorded=True)
+            return
+        target = original_destination(client)
+        if target[1] == self._own_port:  # somebody found rr's own port
+            abort(client)
+            return
+        own = is_own(self._diag, self._own_port, *target)
+        try:
+            if own:
+                sock = self._own_socket(6 if ":" in target[0] else 4)
+            else:
+                sock = socket.socket(_family(target[0]), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            code = sock.connect_ex(target)
+        except OSError:
+            abort(client)
+            return
+        late = Dial(sock, Knock(source, target), self._turns.now_ns)
+        facts = {"inbound": False, "client": list(source), "server": list(target), "started_ns": late.started_ns}
+
+        def failed(code: int) -> None:
+            if not own:
+                self._failed(late, code)
+            self._turns.after(lambda: abort(client))
+
+        if code not in (0, errno.EINPROGRESS):
+            failed(code)
+            return
+        number = self._next()
+        self._when_connected(
+            sock, done=lambda: self._join(number, client, sock, facts, recorded=not own), failed=failed
+        )
+
+    # -- both ----------------------------------------------------------------------------------------------------
+
+    def _join(
+        self, number: int, client: socket.socket, server: socket.socket, facts: dict[str, Any], *, recorded: bool
+    ) -> None:
+        if recorded:
+            self._turns.frame(Kind.OPEN, CLIENT, number, 0, json.dumps(facts).encode())
+        connection = Connection(
+            self._turns,
+            number,
+            client,
+            server,
+            recorded=recorded,
+            on_close=lambda: self._forget(number),
+        )
+        self._connections[number] = connection
+        connection.begin()
+
+    def _when_connected(
+        self, sock: socket.socket, done: Callable[[], None], failed: Callable[[int], None]
+    ) -> None:
+        def ready(_mask: int) -> None:
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            self._turns.forget(sock.fileno())
+            if code:
+                sock.close()
+                failed(code)
+            else:
+                done()
+
+        self._turns.watch(sock.fileno(), ready, OUT)
+
+    def _forget(self, number: int) -> None:
+        self._connections.pop(number, None)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _own_socket(self, family: int) -> socket.socket:
+        """A socket inside the namespace; more are asked for before the last is gone."""
+        pool = self._pool[family]
+        if len(pool) < _POOL_LOW and not self._asked[family]:
+            self._asked[family] = True
+            passing.send(self._supply, {"do": "sockets", "family": family, "count": _POOL_BATCH})
+        while not pool:
+            self._take_supply(wait=True)
+        return pool.pop()
+
+    def _special_socket(self, message: dict[str, Any]) -> socket.socket:
+        """Ask the launcher for one special socket and wait for it."""
+        while self._asked[4] or self._asked[6]:
+            self._take_supply(wait=True)
+        passing.send(self._supply, message)
+        got = passing.receive(self._supply)
+        if got is None or not got[1]:
+            raise OSError(errno.EADDRNOTAVAIL, "no socket")
+        return socket.socket(fileno=got[1][0])
+
+    def _on_supply(self, _mask: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._take_supply(wait=False)
+
+    def _take_supply(self, wait: bool) -> None:
+        got = passing.receive(self._supply, wait=wait)
+        if got is None:
+            self._turns.forget(self._supply.fileno())
+            raise OSError(errno.EPIPE, "the launcher is gone")
+        message, files = got
+        family = message["family"]
+        self._asked[family] = False
+        self._pool[family].extend(socket.socket(fileno=file) for file in files)
+
+
+def original_destination(sock: socket.socket) -> tuple[str, int]:
+    """Where a redirected connection was going."""
+    if sock.family == socket.AF_INET6:
+        raw = sock.getsockopt(socket.IPPROTO_IPV6, _SO_ORIGINAL_DST, 28)
+        return socket.inet_ntop(socket.AF_INET6, raw[8:24]), struct.unpack("!H", raw[2:4])[0]
+    raw = sock.getsockopt(socket.SOL_IP, _SO_ORIGINAL_DST, 16)
+    return socket.inet_ntop(socket.AF_INET, raw[4:8]), struct.unpack("!H", raw[2:4])[0]
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _is_loopback(host: str) -> bool:
+    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
+
+
+def main() -> None:
+    """Entry point: the descriptor of the control channel is the first argument."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    got = passing.receive(control)
+    if got is None:
+        return
+    settings, files = got
+    try:
+        Relay(control, settings, [socket.socket(fileno=file) for file in files]).run()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            passing.send(control, {"failed": f"{error}", "errno": error.errno})
+        if os.environ.get("RR_DEBUG"):
+            raise

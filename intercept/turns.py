@@ -1,0 +1,131 @@
+"""The relay's loop. One turn: receive from everyone who has something, write it all to the journal at once, then send.
+
+Handlers run while receiving. They put frames into the turn and, with `after`, what is to happen once the frames are
+in the journal. So nothing reaches anyone before it is kept, and keeping costs one system call a turn, however many
+connections there are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import select
+import time
+from collections.abc import Callable
+
+from intercept.journal import FRAME, JournalWriter, Kind
+
+IN, OUT = select.EPOLLIN, select.EPOLLOUT
+ERR = select.EPOLLERR
+GONE = select.EPOLLERR | select.EPOLLHUP
+
+Handler = Callable[[int], None]
+
+_PAUSE_CEILING = 2.0  # seconds that the app may be held up for the recorder to make room, if it makes none
+
+
+class Turns:
+    """An epoll loop with a journal in the middle."""
+
+    def __init__(self, journal: JournalWriter, on_stop: Callable[[str], None]) -> None:
+        self._epoll = select.epoll()
+        self._journal = journal
+        self._on_stop = on_stop
+        self._handlers: dict[int, Handler] = {}
+        self._parts: list[bytes] = []
+        self._after: list[Callable[[], None]] = []
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._since_check = 0
+        self._bytes = 0
+        self.now_ns = time.time_ns()
+        self.running = True
+
+    # -- for handlers --------------------------------------------------------------------------------------------
+
+    def watch(self, descriptor: int, handler: Handler, mask: int = IN) -> None:
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, mask)
+
+    def rewatch(self, descriptor: int, mask: int) -> None:
+        if descriptor in self._handlers:
+            self._epoll.modify(descriptor, mask)
+
+    def rehandle(self, descriptor: int, handler: Handler, mask: int) -> None:
+        self._handlers[descriptor] = handler
+        self._epoll.modify(descriptor, mask)
+
+    def forget(self, descriptor: int) -> None:
+        if self._handlers.pop(descriptor, None) is not None:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(descriptor)
+
+    def frame(self, kind: Kind, side: int, connection: int, offset: int, data: bytes = b"") -> None:
+        """Put a frame into this turn's block."""
+        if self._journal.stopped is None:
+            self._parts.append(FRAME.pack(kind, side, connection, offset, len(data)))
+            if data:
+                self._parts.append(data)
+                self._bytes += len(data)
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do this once the turn's frames are in the journal."""
+        self._after.append(act)
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do this in a while, at the start of a turn."""
+        self._count += 1
+        heapq.heappush(self._timers, (time.monotonic() + seconds, self._count, act))
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Turn until `running` is false."""
+        poll = self._epoll.poll
+        handlers = self._handlers
+        while self.running:
+            wait = -1.0
+            if self._timers:
+                wait = max(0.0, self._timers[0][0] - time.monotonic())
+            events = poll(wait)
+            self.now_ns = time.time_ns()
+            for descriptor, mask in events:
+                handler = handlers.get(descriptor)
+                if handler is not None:
+                    handler(mask)
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                heapq.heappop(self._timers)[2]()
+            self._finish()
+
+    def _finish(self) -> None:
+        # What an act brings about (a reset while sending) belongs into the journal as well, hence the loop.
+        while self._parts or self._after:
+            parts, self._parts = self._parts, []
+            acts, self._after = self._after, []
+            if parts:
+                if not self._journal.commit(parts, self.now_ns) and self._journal.stopped is not None:
+                    self._tell_stop()
+                self._since_check += self._bytes + 64
+                self._bytes = 0
+                if self._since_check > 1 << 20:
+                    self._since_check = 0
+                    self._wait_for_room()
+            for act in acts:
+                act()
+
+    def _wait_for_room(self) -> None:
+        """The journal is full: hold everyone up while the recorder makes room; if it makes none, stop recording."""
+        deadline = time.monotonic() + _PAUSE_CEILING
+        lowest = self._journal.backlog() if self._journal.over_limit() else 0
+        while self._journal.over_limit():
+            time.sleep(0.002)
+            backlog = self._journal.backlog()
+            if backlog < lowest:
+                lowest, deadline = backlog, time.monotonic() + _PAUSE_CEILING
+            if time.monotonic() > deadline:
+                self._journal.stop("the recorder did not keep up and the journal is full (journal.limit in rr.yml)")
+                self._tell_stop()
+
+    def _tell_stop(self) -> None:
+        if self._journal.stopped is not None:
+            self._on_stop(self._journal.stopped)
