@@ -17,7 +17,8 @@ setup: $(STAMP) ## make .venv and install rr into it
 
 $(STAMP): pyproject.toml .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -e '.[dev]'
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--use-pep517 -e '.[dev]'
 	@touch $@
 
 test: $(STAMP) $(NODE_MODULES) lint ## lint, the fast tests, then those with real processes
