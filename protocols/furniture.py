@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from testset.model import BodyBuffer, Ending, Exchange, Server, Side
+from testset.model import BodyBuffer, Ending, Exchange, FileBody, Server, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class SendFile:
+    """A body for the app that is kept in a file. Whoever runs the responder reads it: no room opens one."""
+
+    body: FileBody
+
+
+@dataclass(frozen=True, slots=True)
 class Hang:
     """End the connection: orderly, or by a reset."""
 
@@ -89,7 +96,7 @@ class Reply:
     body: bytes | None = None  # set when the response's body was made anew (bindings)
 
 
-Act = Ask | Send | Hang
+Act = Ask | Send | SendFile | Hang
 
 
 class Responder(Protocol):
