@@ -100,9 +100,7 @@ def assertions_of_test(assertions: Mapping[str, Any]) -> Assertions:
         elif key == "status_code_class":
             status.append(_class(str(value)))
         elif key == "status_code_in":
-            codes = [
-                str(code).strip() for code in (value.split(",") if isinstance(value, str) else _list(key, value))
-            ]
+            codes = [str(code).strip() for code in (value.split(",") if isinstance(value, str) else _list(key, value))]
             status.append(Claim("one of " + ", ".join(codes), codes.__contains__))
         elif key in ("header_equal", "header_contains", "header_exists", "header_matches"):
             for name, claim in _header_claims(key, value):

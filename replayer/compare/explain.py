@@ -62,9 +62,7 @@ def in_words(finding: Finding) -> str:
             return f"{place}: the same elements in another order: {cut(expected)} recorded, {cut(actual)} now"
         case Kind.TEXT:
             at = _first_difference(expected, actual)
-            return (
-                f"{place} differs at {finding.note}: {cut(expected, 40, at)!r} recorded, {cut(actual, 40, at)!r} now"
-            )
+            return f"{place} differs at {finding.note}: {cut(expected, 40, at)!r} recorded, {cut(actual, 40, at)!r} now"
         case Kind.BYTES | Kind.ENCODING:
             return f"{place}: {finding.note}"
         case Kind.ASSERTION:

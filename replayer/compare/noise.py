@@ -152,7 +152,6 @@ def _leads_to(steps: tuple[str, ...], path: Path) -> bool:
     first = path[0]
     if isinstance(first, int):
         return (steps[0] == str(first) and _leads_to(steps[1:], path[1:])) or _leads_to(steps, path[1:])
-    for end in range(1, len(steps) + 1):  # a name with dots in it is several steps when written without quotes
-        if ".".join(steps[:end]) == first and _leads_to(steps[end:], path[1:]):
-            return True
-    return False
+    return any(  # a name with dots in it is several steps when written without quotes
+        ".".join(steps[:end]) == first and _leads_to(steps[end:], path[1:]) for end in range(1, len(steps) + 1)
+    )

@@ -129,9 +129,7 @@ def _body_findings(
     yield from text_findings(expected_text, actual_text, renaming=renaming, forgive=forgive)
 
 
-def _json_findings(
-    expected: Any, expected_text: str, actual_text: str, structure: JsonComparison
-) -> Iterator[Finding]:
+def _json_findings(expected: Any, expected_text: str, actual_text: str, structure: JsonComparison) -> Iterator[Finding]:
     try:
         actual = parse(actual_text)
     except NotJsonError as error:

@@ -52,9 +52,7 @@ def _bytes_finding(expected: bytes, actual: bytes, offset: int, expected_size: i
     at = first_difference(expected, actual)
     start = max(0, at - at % 16 - _BEFORE)
     window = slice(start, start + _BEFORE + _AFTER)
-    sizes = (
-        f"of {expected_size}" if expected_size == actual_size else f"({expected_size} recorded, {actual_size} now)"
-    )
+    sizes = f"of {expected_size}" if expected_size == actual_size else f"({expected_size} recorded, {actual_size} now)"
     note = f"first difference at byte {offset + at} {sizes}"
     return Finding("body", Kind.BYTES, expected[window].hex(), actual[window].hex(), note, offset + start)
 

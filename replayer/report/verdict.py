@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from replayer.compare.explain import in_words
-from replayer.compare.finding import Finding
+from replayer.compare.finding import Finding, Kind
 
 
 class Verdict(StrEnum):
@@ -170,7 +170,7 @@ _T = TypeVar("_T")
 
 
 def redacted(value: _T, redact: Callable[[str], str]) -> _T:
-    """The same value with every text in it, however deep, put through `redact`."""
+    """The same value with every text in it, however deep, put through `redact`, and fit to be written to a file."""
     return _redacted(value, redact)  # type: ignore[no-any-return]
 
 
@@ -178,7 +178,10 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
     if isinstance(value, StrEnum):
         return value
     if isinstance(value, str):
-        return redact(value) if value else value
+        text = redact(value) if value else value
+        return text if text.isascii() else text.encode(errors="replace").decode()  # no halves of surrogate pairs
+    if isinstance(value, Finding) and value.kind in (Kind.BYTES, Kind.ENCODING):
+        return _redacted_bytes(value, redact)
     if isinstance(value, Mapping):
         return {key: _redacted(member, redact) for key, member in value.items()}
     if isinstance(value, tuple | list):
@@ -191,3 +194,14 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
         }
         return dataclasses.replace(value, **changed)
     return value
+
+
+def _redacted_bytes(finding: Finding, redact: Callable[[str], str]) -> Finding:
+    """Bytes stand as hex in a finding; a secret among them is looked for as what it is."""
+
+    def hidden(digits: str | None) -> str | None:
+        text = bytes.fromhex(digits or "").decode("latin-1")
+        kept = redact(text)
+        return digits if kept == text else kept.encode("latin-1", errors="replace").hex()
+
+    return dataclasses.replace(finding, expected=hidden(finding.expected), actual=hidden(finding.actual))
