@@ -42,7 +42,7 @@ _NUMERAL = re.compile(  # starts with a digit, and is no number, time or date to
 )
 _NOT_PLAIN = re.compile(f": | #|[\t\n{_SPECIAL}]")
 _NOT_PLAIN_IN_LINE = re.compile(r"[,:?#\[\]{}]")
-_RESERVED = frozenset("y n yes no on off true false null nan inf infinity".split())
+_RESERVED = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"])
 _SHORT_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 
 from testset.emit import dump
-from testset.errors import DocumentError, StorageError
+from testset.errors import DocumentError
+from testset.files import reading
 from testset.model import Document
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
 VERSION = "api.keploy.io/v1beta1"
 _KEYS = ("version", "kind", "name", "spec")
 _BLANK = re.compile(rb"(?:[ \t]*(?:[#%][^\n]*)?\r?\n|\.\.\.[ \t]*\r?\n)*[ \t]*(?:[#%][^\n]*|\.\.\.)?\Z")
+_BOM = b"\xef\xbb\xbf"  # at the start of a file; the parser takes it
 _LEADING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*")
 
 
@@ -94,7 +96,7 @@ def parse_document(data: bytes | str, *, path: Path | None = None, line: int = 1
         raise DocumentError(
             f"expected a document (version, kind, name, spec), found {_found(tree)}", path=path, line=line
         )
-    first = line + (_LEADING.match(data.encode() if isinstance(data, str) else data) or _nothing).group().count(b"\n")
+    first = line + _leading_lines(data.encode() if isinstance(data, str) else data)
     for key in _KEYS:
         if key not in tree:
             raise DocumentError(f"the document has no `{key}`", path=path, line=first)
@@ -137,12 +139,9 @@ def iter_documents(path: Path, kinds: Iterable[str] | None = None) -> Iterator[t
 
 def read_document(ref: DocumentRef) -> Document:
     """One document, found earlier by `iter_refs` or `iter_documents`."""
-    try:
-        with ref.path.open("rb") as file:
-            file.seek(ref.offset)
-            data = file.read(ref.length)
-    except OSError as error:
-        raise _unreadable(ref.path, error) from error
+    with reading(ref.path), ref.path.open("rb") as file:
+        file.seek(ref.offset)
+        data = file.read(ref.length)
     return parse_document(data, path=ref.path, line=ref.line)
 
 
@@ -171,39 +170,34 @@ def check_names(documents: Iterable[Document]) -> Iterator[Document]:
 
 def _cut(path: Path, *, keep: bool) -> Iterator[tuple[DocumentRef, bytes]]:
     """Cuts a file at its `---` lines; parts with nothing but comments are left out. `keep`: with the bytes."""
-    try:
-        with path.open("rb") as file:
-            parts: list[bytes] = []
-            start, line, empty = 0, 1, True
-            offset, number = 0, 1  # of the line that is being read
-            for text in file:
-                if text.startswith(b"---") and text[3:4] in b" \t\r\n":
-                    if not empty:
-                        yield DocumentRef(path, start, offset - start, line), b"".join(parts)
-                    rest = text[3:]
-                    # What stands behind the marker belongs to the document; a bare marker line does not.
-                    empty = _BLANK.match(rest) is not None
-                    start, line = (offset + len(text), number + 1) if empty else (offset + 3, number)
-                    parts = [] if empty else [rest]
-                else:
-                    if offset == 0 and text.startswith(b"\xef\xbb\xbf"):
-                        start, text = 3, text[3:]
-                        offset = 3
-                    empty = empty and _BLANK.match(text) is not None
-                    if keep:
-                        parts.append(text)
-                offset += len(text)
-                number += 1
-            if not empty:
-                yield DocumentRef(path, start, offset - start, line), b"".join(parts)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    with reading(path), path.open("rb") as file:
+        parts: list[bytes] = []
+        start, line, empty = 0, 1, True
+        offset, number = 0, 1  # of the line that is being read
+        for text in file:
+            if text.startswith(b"---") and text[3:4] in b" \t\r\n":
+                if not empty:
+                    yield DocumentRef(path, start, offset - start, line), b"".join(parts)
+                rest = text[3:]
+                # What stands behind the marker belongs to the document; a bare marker line does not.
+                empty = _BLANK.match(rest) is not None
+                start, line = (offset + len(text), number + 1) if empty else (offset + 3, number)
+                parts = [] if empty or not keep else [rest]
+            else:
+                if empty:
+                    empty = _BLANK.match(text.removeprefix(_BOM) if offset == 0 else text) is not None
+                if keep:
+                    parts.append(text)
+            offset += len(text)
+            number += 1
+        if not empty:
+            yield DocumentRef(path, start, offset - start, line), b"".join(parts)
 
 
-def _unreadable(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"{path} cannot be read: {error.strerror}", remedy="Check that the file is there and may be read."
-    )
+def _leading_lines(data: bytes) -> int:
+    """How many lines of comments and blanks come before the document's first key."""
+    match = _LEADING.match(data)
+    return match.group().count(b"\n") if match is not None else 0
 
 
 def _unknown_kind(document: Document, known: frozenset[str]) -> DocumentError:
@@ -268,7 +262,5 @@ def _make_loader(base: Any) -> Any:
     return Loader
 
 
-_nothing = re.match(b"", b"")
-assert _nothing is not None
 _PythonLoader = _make_loader(yaml.SafeLoader)
 _Loader = _make_loader(yaml.CSafeLoader) if yaml.__with_libyaml__ else _PythonLoader

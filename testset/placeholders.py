@@ -1,0 +1,43 @@
+"""`{{secret "jwt-1"}}`: how a sealed value is written in a document, and how a text that looks like one is told apart.
+
+A recorded text may hold `{{secret "x"}}` itself (a page about rr, a template). Where it does, its `{{` is written as
+`{{"{{"}}`, so that nothing but rr's own placeholders is ever replaced at replay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+_ESCAPED_BRACES = '{{"{{"}}'
+_LOOKS_LIKE_OURS = re.compile(r'\{\{(?=secret "|"\{\{"\}\})')
+_OURS = re.compile(r'\{\{"\{\{"\}\}|\{\{secret "([a-z0-9]+(?:-[a-z0-9]+)*)"\}\}')
+LONGEST = 120  # characters of the longest placeholder: a reader in pieces keeps so much back
+
+
+def placeholder(name: str) -> str:
+    return f'{{{{secret "{name}"}}}}'
+
+
+def nothing_kept(kind: str) -> str:
+    """Stands for a value that was not kept, because no replay needs it: it is never replaced again."""
+    return f'{{{{redacted "{kind}"}}}}'
+
+
+def escape(text: str) -> str:
+    return _LOOKS_LIKE_OURS.sub(lambda _: _ESCAPED_BRACES, text) if "{{" in text else text
+
+
+def replace(text: str, value: Callable[[str], str]) -> str:
+    """The text as it was before redaction; `value` knows what a name stands for."""
+    if "{{" not in text:
+        return text
+    return _OURS.sub(lambda match: "{{" if match[1] is None else value(match[1]), text)
+
+
+def names(text: str) -> Iterator[str]:
+    """The names of the placeholders in a text, with repetitions."""
+    if "{{" in text:
+        for match in _OURS.finditer(text):
+            if match[1] is not None:
+                yield match[1]

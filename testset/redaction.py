@@ -1,0 +1,327 @@
+"""Takes the secrets out of a document. What comes out, a `RedactedDocument`, is all that the store will write.
+
+A document is a tree of plain values, and is understood only as far as this needs: mappings named `header` hold headers,
+`columns` give names to the values in `rows`, a mapping with a name and a value is a pair, any text may be JSON, a form,
+a URL, SQL. A secret that was found once is found again wherever it appears, whatever is around it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from testset import placeholders
+from testset.model import Document
+from testset.secret_rules import LONGEST, Finder, Found, Replacement, Rules
+from testset.secrets import Vault
+from testset.sql_names import named_literals, names_of_parameters
+
+_CONSTRUCTION = object()
+_HEADER_MAPS = frozenset(["header", "headers", "trailer", "trailers", "ordinary_headers"])
+_NOT_BY_NAME = frozenset(["assertions", "rr"])  # rr's own words about the document: names there name places
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
+_BASE64_LIMIT = 1024 * 1024  # decoded bytes
+_CHUNK = re.compile(r"[A-Za-z0-9_\-.~$]{6,}")
+_MIN_KNOWN = 8  # a shorter secret is not looked for beyond its own place: it could be any word
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedDocument:
+    """A document without secrets. Only a `Redactor` makes one."""
+
+    document: Document
+    _made_by: object
+
+    def __post_init__(self) -> None:
+        if self._made_by is not _CONSTRUCTION:
+            raise TypeError("a RedactedDocument is made by Redactor.redact, and by nothing else")
+
+
+class Redactor:
+    """Replaces secrets by placeholders, and seals them in the vault."""
+
+    def __init__(self, vault: Vault, rules: Rules | None = None) -> None:
+        self.vault = vault
+        self._rules = rules if rules is not None else Rules()
+        self._finder = Finder(self._rules)
+        self._known = _Known(vault)
+
+    def redact(self, document: Document, *, outbound: bool = False, stored: bool = False) -> RedactedDocument:
+        """`outbound`: the app sent this, so what only signs a request need not be kept. `stored`: the document was read
+        from the store, and its placeholders are rr's own."""
+        walk = _Walk(self, self._seal_outbound if outbound else self._seal, escape=not stored)
+        spec = walk.tree(document.spec, None)
+        extra = walk.tree(document.extra, None)
+        return RedactedDocument(replace(document, spec=spec, extra=extra), _CONSTRUCTION)
+
+    def redact_text(self, text: str) -> str:
+        """For a report or a log, which is never replayed: nothing is sealed."""
+        return self._replace(text, self._mask, escape=False)
+
+    def stream(self) -> RedactingStream:
+        """For a body too large for memory."""
+        return RedactingStream(self)
+
+    def _seal(self, value: str, kind: str) -> str:
+        placeholder = self.vault.seal(value, kind)
+        self._known.add(value)
+        return placeholder
+
+    def _seal_outbound(self, value: str, kind: str) -> str:
+        return placeholders.nothing_kept(kind) if kind == "signature" else self._seal(value, kind)
+
+    def _mask(self, value: str, kind: str) -> str:
+        name = self.vault.values().get(value)
+        return placeholders.placeholder(name) if name else placeholders.nothing_kept(kind)
+
+    def _spans(self, text: str, start: int = 0) -> list[Found]:
+        if not self._rules.enabled:
+            return []
+        found = self._finder.find(text, start) if self._finder.may_hold(text) else []
+        known = self._known.find(text, start)
+        return _merge(found, known) if known else found
+
+    def _replace(self, text: str, put: Replacement, *, escape: bool) -> str:
+        return _put(text, self._spans(text), put, escape=escape)
+
+
+def _merge(found: list[Found], known: list[Found]) -> list[Found]:
+    """Both, in order; where they overlap, what begins first and reaches furthest."""
+    result: list[Found] = []
+    for one in sorted([*found, *known], key=lambda one: (one.start, -one.end)):
+        if not result or one.start >= result[-1].end:
+            result.append(one)
+    return result
+
+
+def _put(text: str, found: Iterable[Found], put: Replacement, *, escape: bool) -> str:
+    parts: list[str] = []
+    position = 0
+    for one in found:
+        between = text[position : one.start]
+        parts.append(placeholders.escape(between) if escape else between)
+        parts.append(put(text[one.start : one.end], one.kind))
+        position = one.end
+    if not parts:
+        return placeholders.escape(text) if escape else text
+    rest = text[position:]
+    parts.append(placeholders.escape(rest) if escape else rest)
+    return "".join(parts)
+
+
+class _Known:
+    """Finds the values that were sealed before, in time that does not grow with their number.
+
+    Each is filed under its longest run of word characters; a text's runs are looked up.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._filed: dict[str, list[tuple[str, int]]] | None = None  # run -> values with it, and where in them it is
+
+    def add(self, value: str) -> None:
+        filed = self._filed
+        if filed is None or len(value) < _MIN_KNOWN:
+            return
+        run = max(_CHUNK.finditer(value), key=lambda match: len(match.group()), default=None)
+        if run is not None:
+            entry = (value, run.start())
+            values = filed.setdefault(run.group(), [])
+            if entry not in values:
+                values.append(entry)
+
+    def find(self, text: str, start: int) -> list[Found]:
+        if self._filed is None:
+            self._filed = {}
+            for value in self._vault.values():
+                self.add(value)
+        filed = self._filed
+        if not filed or len(text) < _MIN_KNOWN:
+            return []
+        if filed.keys().isdisjoint(_CHUNK.findall(text, start)):
+            return []
+        found = []
+        for match in _CHUNK.finditer(text, start):
+            for value, offset in filed.get(match.group(), ()):
+                begin = match.start() - offset
+                if begin >= start and text.startswith(value, begin):
+                    found.append(Found(begin, begin + len(value), "secret"))
+        return found
+
+
+class _Walk:
+    """One pass over one document's tree; what does not change is not copied."""
+
+    def __init__(self, redactor: Redactor, put: Replacement, *, escape: bool) -> None:
+        self._redactor = redactor
+        self._finder = redactor._finder
+        self._enabled = redactor._rules.enabled
+        self._put = put
+        self._escape = escape
+        self._names = True
+
+    def tree(self, tree: Any, kind: str | None) -> Any:
+        """`kind`: what a value here is by its name, if it is a secret."""
+        if isinstance(tree, str):
+            return self._text(tree, kind)
+        if isinstance(tree, Mapping):
+            return self._mapping(tree)
+        if isinstance(tree, (list, tuple)):
+            items = [self.tree(item, kind) for item in tree]
+            return items if any(new is not old for new, old in zip(items, tree, strict=True)) else tree
+        return tree
+
+    def _text(self, text: str, kind: str | None) -> str:
+        if kind is not None and self._enabled and text and not self._finder.is_exempt(text):
+            return _put(text, [self._finder.whole(text, kind)], self._put, escape=self._escape)
+        found = self._redactor._spans(text)
+        if not found and self._enabled and _BASE64.match(text) and self._hides_secret(text):
+            found = [Found(0, len(text), "base64")]
+        return _put(text, found, self._put, escape=self._escape)
+
+    def _hides_secret(self, text: str) -> bool:
+        if len(text) > _BASE64_LIMIT * 4 // 3:
+            return False
+        try:
+            data = base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        return bool(self._redactor._spans(data.decode("latin-1")))
+
+    def _mapping(self, tree: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        by_name = self._enabled and self._names
+        changed: dict[Any, Any] = {}
+        for key, value in tree.items():
+            if by_name and key in _HEADER_MAPS and isinstance(value, Mapping):
+                new: Any = self._headers(value)
+            elif key in _NOT_BY_NAME:
+                before, self._names = self._names, False
+                new = self.tree(value, None)
+                self._names = before
+            else:
+                new = self.tree(value, self._finder.kind_of_name(key) if by_name and isinstance(key, str) else None)
+            if new is not value:
+                changed[key] = new
+        if by_name:
+            self._pair(tree, changed)
+            self._rows(tree, changed)
+            self._sql(tree, changed)
+        return {**tree, **changed} if changed else tree
+
+    def _headers(self, headers: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        changed = {}
+        for name, value in headers.items():
+            kind = self._finder.kind_of_header(name) if isinstance(name, str) else None
+            if isinstance(value, str):
+                new: Any = self._header(kind, value)
+            elif isinstance(value, (list, tuple)):
+                new = [self._header(kind, item) if isinstance(item, str) else item for item in value]
+                new = value if new == list(value) else new
+            else:
+                new = value
+            if new is not value:
+                changed[name] = new
+        return {**headers, **changed} if changed else headers
+
+    def _header(self, kind: str | None, value: str) -> str:
+        if kind is None:
+            return self._text(value, None)
+        return _put(value, self._finder.find_in_header(kind, value), self._put, escape=self._escape)
+
+    def _pair(self, tree: Mapping[Any, Any], changed: dict[Any, Any]) -> None:
+        """`{name: password, value: x}`, `{key: password, values: [x]}`."""
+        name = tree.get("name", tree.get("key"))
+        if isinstance(name, str):
+            kind = self._finder.kind_of_name(name)
+            if kind is not None:
+                for key in ("value", "values"):
+                    if key in tree:
+                        changed[key] = self.tree(tree[key], kind)
+
+    def _rows(self, tree: Mapping[Any, Any], changed: dict[Any, Any]) -> None:
+        """A result set: the columns say what the values in the rows are called."""
+        columns, rows = tree.get("columns"), tree.get("rows")
+        if not isinstance(columns, (list, tuple)) or not isinstance(rows, (list, tuple)):
+            return
+        kinds: dict[int, str] = {}
+        for index, column in enumerate(columns):
+            name = column.get("name") if isinstance(column, Mapping) else column
+            kind = self._finder.kind_of_name(name) if isinstance(name, str) else None
+            if kind is not None:
+                kinds[index] = kind
+        if kinds:
+            changed["rows"] = [
+                [self.tree(value, kinds.get(index)) for index, value in enumerate(row)]
+                if isinstance(row, (list, tuple))
+                else self.tree(row, None)
+                for row in rows
+            ]
+
+    def _sql(self, tree: Mapping[Any, Any], changed: dict[Any, Any]) -> None:
+        """`INSERT INTO users (password) VALUES (?)`: the statement says what the parameters are called."""
+        query, parameters = tree.get("query"), tree.get("parameters")
+        if not isinstance(query, str) or not self._finder.may_hold(query):
+            return
+        found = [
+            Found(start, end, kind)
+            for name, start, end in named_literals(query)
+            if (kind := self._finder.kind_of_name(name)) is not None and not self._finder.is_exempt(query[start:end])
+        ]
+        if found:
+            changed["query"] = _put(query, _merge(self._redactor._spans(query), found), self._put, escape=self._escape)
+        if isinstance(parameters, (list, tuple)) and parameters:
+            kinds = [self._finder.kind_of_name(name) if name else None for name in names_of_parameters(query)]
+            if any(kinds):
+                kinds += [None] * (len(parameters) - len(kinds))
+                changed["parameters"] = [
+                    self._parameter(value, kind) for value, kind in zip(parameters, kinds, strict=False)
+                ]
+
+    def _parameter(self, value: Any, kind: str | None) -> Any:
+        if isinstance(value, Mapping) and "value" in value:
+            return {**value, "value": self.tree(value["value"], kind)}
+        return self.tree(value, kind)
+
+
+class RedactingStream:
+    """Redacts a body piece by piece. It holds back as much as the longest secret that it could be in the middle of."""
+
+    _CONTEXT = 256  # characters that are out already, and that a rule may look back at
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._text = ""  # Latin-1: one character a byte, so every byte comes out as it was
+        self._done = 0  # characters of it that are out
+
+    def feed(self, data: bytes) -> bytes:
+        self._text += data.decode("latin-1")
+        if len(self._text) - self._done < 2 * LONGEST:
+            return b""
+        return self._out(len(self._text) - LONGEST)
+
+    def finish(self) -> bytes:
+        return self._out(len(self._text))
+
+    def _out(self, limit: int) -> bytes:
+        parts: list[str] = []
+        text, position = self._text, self._done
+        for one in self._redactor._spans(text, position):
+            if one.end > limit:
+                limit = min(limit, one.start)
+                break
+            parts.append(placeholders.escape(text[position : one.start]))
+            parts.append(self._redactor._seal(text[one.start : one.end], one.kind))
+            position = one.end
+        if limit < len(text):  # never between the braces of what looks like a placeholder
+            cut = text.rfind("{{", max(position, limit - placeholders.LONGEST), limit)
+            limit = cut if cut >= position else limit
+            while limit > position and text[limit - 1] == "{":
+                limit -= 1
+        parts.append(placeholders.escape(text[position:limit]))
+        kept = max(0, limit - self._CONTEXT)
+        self._text, self._done = text[kept:], limit - kept
+        return "".join(parts).encode("latin-1")

@@ -1,0 +1,327 @@
+"""Where secrets are in a text: by name (`"password": "..."`, `token=...`), by place (a header, a URL's user part) and by
+shape (a JWT, a cloud key). Only finds; what becomes of a secret is said in `redaction`.
+
+Names are compared as words, so `db_password`, `dbPassword` and `DB-PASSWORD` are one. A text is looked at closely only
+if a cheap test (`may_hold`) says that it is worth it: most texts hold none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from testset.errors import SettingsError
+
+
+class Found(NamedTuple):
+    """A secret in a text: `text[start:end]`, and what it is ("jwt", "password"): its placeholder is named so."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the project's settings add and exempt. `exempt`: names, values, or `/regular expressions/` of values."""
+
+    names: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    exempt: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+# -- names ------------------------------------------------------------------------------------------------------
+
+_LAST_WORDS = {
+    "password": "password", "passwd": "password", "pwd": "password", "passphrase": "password", "passcode": "password",
+    "otp": "password", "cvv": "cvv", "cvc": "cvv",
+    "secret": "secret", "credential": "secret", "credentials": "secret", "authorization": "credential",
+    "token": "token", "jwt": "token", "session": "session", "sessionid": "session", "sessid": "session", "sid": "session",
+    "cookie": "cookie", "apikey": "api-key",
+}  # fmt: skip
+_LAST_TWO = {
+    "api key": "api-key", "access key": "api-key", "auth key": "api-key", "account key": "api-key",
+    "private key": "private-key", "secret key": "secret", "signing key": "secret", "encryption key": "secret",
+    "session id": "session", "session key": "session", "password hash": "password", "shared key": "secret",
+}  # fmt: skip
+_LAST_THREE = {"secret access key": "secret", "access key id": "api-key"}
+_TAILS = {  # of names whose words are not told apart
+    "password": "password", "passwd": "password", "passwordhash": "password", "clientsecret": "secret",
+    "secretkey": "secret", "secretaccesskey": "secret", "apikey": "api-key", "accesskey": "api-key",
+    "accesskeyid": "api-key", "privatekey": "private-key", "accesstoken": "token", "refreshtoken": "token",
+    "authtoken": "token", "idtoken": "token", "csrftoken": "token", "xsrftoken": "token", "securitytoken": "token",
+    "sessiontoken": "token", "sessionid": "session", "phpsessid": "session", "jsessionid": "session",
+}  # fmt: skip
+_NO_SECRET_TOKENS = frozenset(["next", "page", "continuation", "pagination", "sync", "cursor", "start", "cancellation"])
+_NUMERIC = frozenset(["password", "cvv"])  # kinds whose values may be bare numbers
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
+_SUBSCRIPT = re.compile(r"\[([^\[\]]+)\]\Z")
+
+_HEADERS = {
+    "authorization": "credential", "proxy-authorization": "credential", "cookie": "cookie", "set-cookie": "cookie",
+    "x-api-key": "api-key", "x-goog-api-key": "api-key", "x-functions-key": "api-key", "ocp-apim-subscription-key": "api-key",
+    "x-auth-key": "api-key", "x-amz-security-token": "token", "x-hub-signature": "signature",
+    "x-hub-signature-256": "signature", "x-slack-signature": "signature", "stripe-signature": "signature",
+    "x-amz-signature": "signature", "authentication-info": "credential",
+}  # fmt: skip
+
+# -- shapes -----------------------------------------------------------------------------------------------------
+
+_SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (  # kind, what it cannot be without, pattern
+    ("jwt", ("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{4,4096}\.[A-Za-z0-9_-]{0,2048}"),
+    (
+        "private-key",
+        ("PRIVATE KEY",),
+        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----[\s\S]{1,8000}?-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
+    ),
+    ("aws-key", ("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    ("github-token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"), r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})"),
+    ("gitlab-token", ("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,255}"),
+    ("slack-token", ("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,255}"),
+    ("stripe-key", ("k_live_", "k_test_", "whsec_"), r"\b(?:[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{16,255})"),
+    ("google-key", ("AIza", "ya29."), r"\b(?:AIza[0-9A-Za-z_-]{30,64}|ya29\.[0-9A-Za-z_-]{20,1024})"),
+    ("sendgrid-key", ("SG.",), r"\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}"),
+    ("npm-token", ("npm_",), r"\bnpm_[A-Za-z0-9]{30,64}"),
+    ("password-hash", ("$2a$", "$2b$", "$2y$", "$argon2"), r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$[A-Za-z0-9+/=,$]{20,255}"),
+)  # fmt: skip
+
+# -- names with values, in a text of any kind -------------------------------------------------------------------
+
+_VALUE = 8192  # characters of the longest value that is found: what a reader in pieces must keep in view
+_JSON = re.compile(
+    r'"(?P<name>[\w.\- ]{1,64})"\s{0,32}:\s{0,32}(?:"(?P<value>(?:[^"\\]|\\.){1,%d})"|(?P<number>-?\d[\d.eE+\-]{0,32}))' % _VALUE, re.S
+)  # fmt: skip
+_JSON_IN_JSON = re.compile(
+    r'(?P<level>\\+)"(?P<name>[\w.\- ]{1,64})(?P=level)"\s{0,32}:\s{0,32}(?:(?P=level)"(?P<value>.{1,%d}?)(?<!\\)(?P=level)"|(?P<number>-?\d[\d.]{0,32}))'
+    % _VALUE,
+    re.S,
+)  # fmt: skip
+_FORM = re.compile(r"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%%+\-\[\]]{1,100})=(?P<value>[^&;\s\"'<>]{1,%d})" % _VALUE)
+_QUOTED = re.compile(
+    r"\b(?P<name>[\w.\-]{1,64})['`\"]?\s{0,8}[=:]\s{0,8}'(?P<value>(?:[^'\\]|\\.|''){1,%d})'" % _VALUE, re.S
+)
+_XML = re.compile(r"<(?P<name>[\w.\-:]{1,64})(?:\s[^<>]{0,200})?>(?P<value>[^<>]{1,%d})</(?P=name)>" % _VALUE)
+_PART = re.compile(
+    r'name="(?P<name>[^"\r\n]{1,100})"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,8}\r?\n(?P<value>.{1,%d}?)(?=\r?\n--)' % _VALUE, re.S
+)  # fmt: skip
+_HEADER_LINE = re.compile(r"^(?P<name>[A-Za-z0-9\-]{3,64}):[ \t]*(?P<value>[^\r\n]{1,%d}?)[ \t]*\r?$" % _VALUE, re.M)
+_USER = re.compile(r"://[^/\s:@\"'<>]{0,200}:(?P<value>[^/\s@\"'<>]{1,1000})@")
+_BEARER = re.compile(r"\b[Bb]earer\s+(?P<value>[A-Za-z0-9._~+/\-]{8,%d}={0,2})" % _VALUE)
+_SIGV4 = re.compile(r"\b(?:X-Amz-)?Signature=(?P<value>[0-9a-f]{64})")
+_SCHEME = re.compile(r"[A-Za-z][\w\-]*\s+(?=\S)")
+_COOKIE = re.compile(r"(?:\A|(?<=[;,]))\s*[^=;,\s]+=\"?(?P<value>[^;\"]+)")
+
+# A text without any of these holds no name that this page knows.
+_STEMS = (
+    "pass", "pwd", "secret", "token", "jwt", "key", "sess", "sid", "credential", "authorization", "bearer", "signature",
+    "cookie", "otp", "cvv", "cvc", "://",
+)  # fmt: skip
+_HARMLESS = re.compile(
+    r"(?:null|none|true|false|undefined|\?|\*+|\$\d+|%s|:\w+|\{\{(?:secret|redacted) \"[^\"]*\"\}\})\Z", re.I
+)
+LONGEST = 2 * _VALUE  # no find is longer than this
+
+
+class Finder:
+    """The rules, ready for use. Asks of one finder may come from one thread at a time."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._exempt_names = {joined(entry) for entry in rules.exempt}
+        self._exempt_values = set(rules.exempt)
+        self._exempt_patterns = [_compile(entry[1:-1]) for entry in rules.exempt if _is_pattern(entry)]
+        self._added_names = {joined(name) for name in rules.names}
+        self._added_patterns = [_compile(pattern) for pattern in rules.patterns]
+        self._shapes = [(kind, marks, re.compile(pattern)) for kind, marks, pattern in _SHAPES]
+        self._marks = tuple(mark for _, marks, _ in _SHAPES for mark in marks)
+        self._stems = (*_STEMS, *(name.lower() for name in rules.names))
+        self._kinds: dict[str, str | None] = {}  # what `kind_of_name` has said
+
+    # -- names --------------------------------------------------------------------------------------------------
+
+    def kind_of_name(self, name: str) -> str | None:
+        """What a value of this name is; None if it is no secret."""
+        try:
+            return self._kinds[name]
+        except KeyError:
+            kind = self._judge(name)
+            if len(self._kinds) < 10_000:  # names come from the wire: no end of them is possible
+                self._kinds[name] = kind
+            return kind
+
+    def kind_of_header(self, name: str) -> str | None:
+        known = _HEADERS.get(name.lower())
+        if known is None:
+            return self.kind_of_name(name)
+        return None if joined(name) in self._exempt_names else known
+
+    def _judge(self, name: str) -> str | None:
+        if "%" in name or "+" in name:
+            name = unquote_plus(name)
+        subscript = _SUBSCRIPT.search(name)  # user[password]
+        if subscript:
+            name = subscript[1]
+        words = [word.lower() for word in _WORDS.findall(name)]
+        while words and words[-1].isdigit():
+            words.pop()
+        whole = "".join(words)
+        if not words or whole in self._exempt_names:
+            return None
+        if whole in self._added_names or joined(name) in self._added_names:
+            return "secret"
+        if words[-1] == "token" and len(words) > 1 and words[-2] in _NO_SECRET_TOKENS:
+            return None
+        return (
+            _LAST_THREE.get(" ".join(words[-3:]))
+            or _LAST_TWO.get(" ".join(words[-2:]))
+            or _LAST_WORDS.get(words[-1])
+            or next((kind for tail, kind in _TAILS.items() if words[-1].endswith(tail)), None)
+        )
+
+    # -- texts --------------------------------------------------------------------------------------------------
+
+    def may_hold(self, text: str) -> bool:
+        """False only if `find` would find nothing; costs microseconds."""
+        if self._added_patterns or any(mark in text for mark in self._marks):
+            return True
+        text = text.lower()
+        return any(stem in text for stem in self._stems)
+
+    def find(self, text: str, start: int = 0) -> list[Found]:
+        """The secrets in a text from `start` on, in order, none overlapping another."""
+        found = [one for one in self._all(text, start) if not self.is_exempt(text[one.start : one.end])]
+        found.sort(key=lambda one: (one.start, -one.end))
+        result: list[Found] = []
+        for one in found:
+            if not result or one.start >= result[-1].end:
+                result.append(one)
+        return result
+
+    def find_in_header(self, kind: str, value: str) -> list[Found]:
+        """The secrets in the value of a header that `kind_of_header` calls a secret."""
+        if kind == "cookie":
+            found = self._cookies(value)
+        elif kind == "credential":
+            found = self._credentials(value)
+        else:
+            found = [self.whole(value, kind)]
+        return [one for one in found if one.start < one.end and not self.is_exempt(value[one.start : one.end])]
+
+    def whole(self, value: str, kind: str) -> Found:
+        """The whole text is a secret; if it is one by its shape as well, it is called so."""
+        return Found(0, len(value), self.kind_of_shape(value) or kind)
+
+    def kind_of_shape(self, value: str) -> str | None:
+        for kind, marks, pattern in self._shapes:
+            if any(mark in value for mark in marks) and pattern.fullmatch(value):
+                return kind
+        return None
+
+    def is_exempt(self, value: str) -> bool:
+        return (
+            not value.strip()
+            or _HARMLESS.match(value) is not None
+            or value in self._exempt_values
+            or any(pattern.fullmatch(value) for pattern in self._exempt_patterns)
+        )
+
+    def _all(self, text: str, start: int) -> Iterator[Found]:
+        for kind, marks, pattern in self._shapes:
+            if any(mark in text for mark in marks):
+                for match in pattern.finditer(text, start):
+                    yield Found(match.start(), match.end(), kind)
+        for pattern in self._added_patterns:
+            for match in pattern.finditer(text, start):
+                group: int | str = "secret" if "secret" in pattern.groupindex else 0
+                if match.group(group):
+                    yield Found(match.start(group), match.end(group), "secret")
+        lower = text.lower()
+        if not any(stem in lower for stem in self._stems):
+            return
+        if '"' in text:
+            yield from self._named(_JSON.finditer(text, start))
+            if '\\"' in text:
+                yield from self._named(_JSON_IN_JSON.finditer(text, start))
+            if "name=" in text:
+                yield from self._named(_PART.finditer(text, start))
+        if "=" in text:
+            yield from self._named(_FORM.finditer(text, start))
+        if "'" in text:
+            yield from self._named(_QUOTED.finditer(text, start))
+        if "</" in text:
+            yield from self._named(_XML.finditer(text, start))
+        if ": " in text:
+            for match in _HEADER_LINE.finditer(text, start):
+                header = self.kind_of_header(match["name"])
+                if header is not None:
+                    offset = match.start("value")
+                    for one in self.find_in_header(header, match["value"]):
+                        yield Found(offset + one.start, offset + one.end, one.kind)
+        if "://" in text:
+            for match in _USER.finditer(text, start):
+                yield Found(*match.span("value"), "password")
+        if "bearer" in lower:
+            for match in _BEARER.finditer(text, start):
+                yield Found(*match.span("value"), self.kind_of_shape(match["value"]) or "bearer")
+        if "signature=" in lower:
+            for match in _SIGV4.finditer(text, start):
+                yield Found(*match.span("value"), "signature")
+
+    def _named(self, matches: Iterable[re.Match[str]]) -> Iterator[Found]:
+        for match in matches:
+            kind = self.kind_of_name(match["name"])
+            if kind is None:
+                continue
+            groups = match.groupdict()
+            if groups["value"] is not None:
+                value = groups["value"]
+                yield Found(*match.span("value"), self.kind_of_shape(value) or kind)
+            elif kind in _NUMERIC or kind == "secret":
+                yield Found(*match.span("number"), kind)
+
+    def _credentials(self, value: str) -> list[Found]:
+        """`Bearer x`, `Basic x`: the scheme stays, so that a reader sees what it was."""
+        if value.startswith("AWS4-HMAC"):
+            return self.find(value)
+        scheme = _SCHEME.match(value)
+        if scheme is None:
+            return [self.whole(value, "credential")]
+        credential = value[scheme.end() :]
+        kind = self.kind_of_shape(credential) or scheme.group().strip().lower()
+        return [Found(scheme.end(), len(value), kind)]
+
+    def _cookies(self, value: str) -> list[Found]:
+        """The values of `a=1; b=2`; of a Set-Cookie only the first pair, the rest being attributes."""
+        spans = []
+        for match in _COOKIE.finditer(value):
+            name = match.group().partition("=")[0].strip().lower()
+            if name not in _COOKIE_ATTRIBUTES:
+                start, end = match.span("value")
+                end = start + len(match["value"].rstrip())
+                spans.append(Found(start, end, self.kind_of_shape(value[start:end]) or "cookie"))
+        return spans
+
+
+_COOKIE_ATTRIBUTES = frozenset(["path", "domain", "expires", "max-age", "samesite", "priority", "version"])
+
+
+def joined(name: str) -> str:
+    """`access_token`, `accessToken` and `Access-Token` are one name."""
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def _is_pattern(entry: str) -> bool:
+    return len(entry) > 2 and entry[0] == entry[-1] == "/"
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise SettingsError(f"redact: {pattern!r} is no regular expression: {error}") from error
+
+
+Replacement = Callable[[str, str], str]  # (value, kind) -> what stands in its place
