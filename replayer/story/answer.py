@@ -1,0 +1,45 @@
+"""The app's response, read as the recorded one.
+
+Only names are read here: what is made up in a response binds where it appears first, and what was made up before must
+follow. Whether the rest of the response is right is for the comparer, which gets the names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from protocols.furniture import Value
+from replayer.story.attempt import Attempt, pieces
+from replayer.story.findings import Answer, Unfollowed
+from replayer.story.recording import Story
+from replayer.story.template import template
+
+
+def read_answer(
+    story: Story, attempt: Attempt, recorded: Sequence[Value], actual: Sequence[Value], name: str
+) -> Answer:
+    """What `actual` calls the made-up values of `recorded`."""
+    now: dict[str, list[Value]] = defaultdict(list)
+    for value in reversed(actual):
+        now[value.place].append(value)
+    unfollowed = []
+    names: dict[str, str] = {}
+    for value in recorded:
+        there = now[value.place].pop() if now[value.place] else None
+        for then, found in (there is not None and pieces(value, there)) or ():
+            origin = story.made_up.get(then)
+            if origin is None or origin.time:
+                continue
+            clash = attempt.follow(then, found, f"{name}, {value.place}")
+            if clash is not None:
+                unfollowed.append(Unfollowed(place=value.place, clash=clash))
+    for then in dict.fromkeys(atom for value in recorded for atom in template(value).atoms):
+        actual_name = attempt.called(then)
+        if actual_name is not None and actual_name != then:
+            names[then] = actual_name
+
+    def forgive(place: str, expected: str, found: str) -> str | None:
+        return "a time, as far from the clock as recorded" if attempt.moves(expected, found) else None
+
+    return Answer(names=names, unfollowed=tuple(unfollowed), forgive=forgive)

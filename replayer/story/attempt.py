@@ -1,0 +1,157 @@
+"""One attempt at reading what the app sends now as something that was recorded.
+
+Value by value, atom by atom: what was given must be equal, what was made up must follow the renaming or may begin it, a
+time must be as far from its clock. An attempt is on trial: what it would bind counts within it, and for the replay only
+when the attempt is taken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from protocols.furniture import Difference, Value
+from replayer.story.bindings import Binding, Bindings, Breach, Clash
+from replayer.story.recording import Entry, Story
+from replayer.story.template import fits, template, text_of
+from replayer.story.times import Clocks, same_offset
+
+_WIDEST = 96  # characters of a value in a message
+_NOTHING = "nothing"
+
+
+class Attempt:
+    """What follows, and what would be bound, if this were that."""
+
+    __slots__ = ("_bindings", "_clocks", "_given", "_pairs", "_story", "_taken", "times")
+
+    def __init__(
+        self, story: Story, bindings: Bindings, given: Callable[[str], bool], clocks: Sequence[Clocks]
+    ) -> None:
+        self._story = story
+        self._bindings = bindings
+        self._given = given
+        self._clocks = clocks
+        self._pairs: dict[str, Binding] = {}  # by recorded value
+        self._taken: dict[str, Binding] = {}  # by actual value
+        self.times: dict[str, str] = {}
+
+    def follow(self, recorded: str, actual: str, place: str, *, anew: bool = False) -> Clash | None:
+        """`actual` stands where `recorded` was: does it follow the rule? `anew`: the recorded value is made up once
+        more here, and its old name does not count."""
+        origin = self._story.made_up.get(recorded)
+        if origin is None or origin.time:
+            return self._moves(recorded, actual)
+        known = self._pairs.get(recorded)
+        if known is not None:
+            return None if known.actual == actual else Clash(Breach.OTHER, recorded, actual, known)
+        taken = self._taken.get(actual)
+        if taken is not None:
+            return Clash(Breach.TAKEN, recorded, actual, taken)
+        clash = self._bindings.clash(recorded, actual)
+        if clash is not None and not (anew and clash.breach is Breach.OTHER and self._unknown(actual)):
+            return clash
+        if self._bindings.actual(recorded) != actual and actual != recorded:
+            if self._given(actual):
+                return Clash(Breach.GIVEN, recorded, actual)
+            if not fits(recorded, actual):
+                return Clash(Breach.SORT, recorded, actual)
+        self._pairs[recorded] = self._taken[actual] = Binding(recorded, actual, place)
+        return None
+
+    def take(self) -> None:
+        """It is so: what was made up first here is bound."""
+        for binding in self._pairs.values():
+            self._bindings.bind(binding.recorded, binding.actual, binding.place)
+
+    def called(self, recorded: str) -> str | None:
+        """What `recorded` is called, by this attempt or before it."""
+        known = self._pairs.get(recorded)
+        return known.actual if known is not None else self._bindings.actual(recorded)
+
+    def moves(self, recorded: str, actual: str) -> bool:
+        """Whether both are times, as far from their clocks."""
+        return self._moves(recorded, actual) is None
+
+    def names(self) -> Mapping[str, str]:
+        """What this attempt itself calls things: recorded values and actual ones."""
+        return {**{binding.recorded: binding.actual for binding in self._pairs.values()}, **self.times}
+
+    def _unknown(self, actual: str) -> bool:
+        return self._bindings.recorded(actual) == actual
+
+    def _moves(self, recorded: str, actual: str) -> Clash | None:
+        """A given value or a time: equal, or as far from the clock."""
+        if recorded == actual:
+            return None
+        for clocks in self._clocks:
+            if same_offset(recorded, actual, clocks, self._story.options.tolerance_ns):
+                self.times[recorded] = actual
+                return None
+        origin = self._story.made_up.get(recorded)
+        return Clash(Breach.TIME if origin is not None else Breach.OTHER, recorded, actual)
+
+
+def read_atoms(attempt: Attempt, entry: Entry, atoms: Sequence[str], name: str, *, anew: bool = False) -> bool:
+    """Whether `atoms`, of a request of the same shape as `entry`'s, follow the rule where `entry` has made-up ones."""
+    return all(
+        attempt.follow(made_up.value, atoms[made_up.atom], name, anew=anew and made_up.role == "b") is None
+        for made_up in entry.made_up
+    )
+
+
+def differences(
+    attempt: Attempt, recorded: Sequence[Value], actual: Sequence[Value], name: str
+) -> Iterator[Difference]:
+    """Where `actual` is not what `recorded` is once renamed, in the order of the recording."""
+    now = dict(_numbered(actual))
+    for place, then in _numbered(recorded):
+        if place not in now:
+            yield Difference(then.place, _shown(then), _NOTHING)
+            continue
+        there = now.pop(place)
+        found = _difference(attempt, then, there, f"{name}, {then.place}")
+        if found is not None:
+            yield found
+    for _, extra in sorted(now.items()):
+        yield Difference(extra.place, _NOTHING, _shown(extra))
+
+
+def pieces(recorded: Value, actual: Value) -> Iterator[tuple[str, str]] | None:
+    """The atoms of `recorded` and what stands in their places in `actual`; None if the text around them differs."""
+    one = template(recorded)
+    if _is_number(recorded) is not _is_number(actual):
+        return None
+    aligned = one.align(text_of(actual))
+    return zip(one.atoms, aligned, strict=True) if aligned is not None else None
+
+
+def _difference(attempt: Attempt, recorded: Value, actual: Value, place: str) -> Difference | None:
+    pairs = pieces(recorded, actual)
+    if pairs is None:
+        return Difference(recorded.place, _shown(recorded), _shown(actual))
+    clash = None
+    for then, now in pairs:
+        clash = attempt.follow(then, now, place) or clash
+    if clash is None:
+        return None
+    if clash.breach is Breach.OTHER and clash.since is None:
+        return Difference(recorded.place, _shown(recorded), _shown(actual))
+    return Difference(recorded.place, clash.expected, clash.found)
+
+
+def _numbered(values: Iterable[Value]) -> Iterator[tuple[tuple[str, int], Value]]:
+    """Values by place; a place that is there twice (`?tag=a&tag=b`) is told apart by its turn."""
+    seen: Counter[str] = Counter()
+    for value in values:
+        yield (value.place, seen[value.place]), value
+        seen[value.place] += 1
+
+
+def _is_number(value: Value) -> bool:
+    return not isinstance(value.value, str)
+
+
+def _shown(value: Value) -> str:
+    text = repr(value.value)
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST // 2]} … {text[-_WIDEST // 2 :]}"

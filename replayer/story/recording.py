@@ -1,0 +1,293 @@
+"""The recording as a story: what happened in which order, which values were given and which made up, found by key.
+
+A `Story` is made once, from one pass over the mocks, and never changes: every replay of it has a `Replay` of its own.
+It keeps keys and names, not the mocks, which are called back one by one when a replay answers from them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from protocols.furniture import Room, Value
+from replayer.story import key
+from replayer.story.template import atoms_of, template
+from replayer.story.times import SECOND, moment
+from testset.model import Exchange, Mock, Server, TestCase
+
+STARTUP = "startup"
+BACKGROUND = "background"
+
+_BEFORE_ALL = -1  # the rank of start-up: earlier than every test
+
+# The role of an atom in a request. Letters, because the roles of a request are a part of its key.
+GIVEN, BORN, USED, TIME = "g", "b", "u", "t"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a person may say about a recording, beyond what rr sees in it."""
+
+    tolerance_ns: int = 5 * SECOND  # how far a time may be from where the clock puts it
+    literals: frozenset[str] = frozenset()  # values that look made up and are constants of the code or its settings
+    group: Callable[[Exchange[Any, Any]], Hashable | None] = field(default=lambda exchange: None)
+    """The transaction or queue group that an effect belongs to: within one, order matters."""
+    recall: Callable[[Mock], Callable[[], Mock]] = field(default=lambda mock: lambda: mock)
+    """How to get a mock again that is not kept in memory; as it is, mocks are kept."""
+
+
+class MadeUp(NamedTuple):
+    """An atom of a request that is not simply given."""
+
+    atom: int  # its turn among the request's atoms
+    value: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A mock, as the story remembers it."""
+
+    name: str
+    owner: str
+    position: int  # in the recording
+    rank: int  # of the test that it belongs to; of a group, its last test's
+    route: int
+    effect: bool
+    group: Hashable | None
+    started_ns: int
+    made_up: tuple[MadeUp, ...]
+    echoes: tuple[str, ...]  # made-up values that its answer tells
+    recall: Callable[[], Mock]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A test, as the story remembers it."""
+
+    name: str
+    rank: int
+    started_ns: int
+    ended_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a made-up value appeared first."""
+
+    place: str
+    time: bool
+
+
+class Bucket:
+    """Entries with the same key, in the order of the recording."""
+
+    __slots__ = ("_by_owner", "entries")
+    FEW = 8
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._by_owner: dict[str, list[Entry]] | None = None
+
+    def settle(self) -> None:
+        """The bucket is complete."""
+        if len(self.entries) > 1:
+            self.entries.sort(key=lambda entry: (entry.rank, entry.position))
+        if len(self.entries) > self.FEW:
+            self._by_owner = defaultdict(list)
+            for entry in self.entries:
+                self._by_owner[entry.owner].append(entry)
+
+    def of(self, owners: Sequence[str]) -> Iterator[list[Entry]]:
+        for owner in owners:
+            if self._by_owner is None:
+                yield [entry for entry in self.entries if entry.owner == owner]
+            elif owner in self._by_owner:
+                yield self._by_owner[owner]
+
+    def before(self, rank: int) -> Iterator[Entry]:
+        """What earlier tests have here, the latest first."""
+        end = bisect_right(self.entries, rank - 1, key=lambda entry: entry.rank)
+        return (self.entries[index] for index in range(end - 1, -1, -1))
+
+    def since(self, rank: int) -> Iterator[Entry]:
+        """What this test and later ones have here, in order."""
+        start = bisect_right(self.entries, rank - 1, key=lambda entry: entry.rank)
+        return (self.entries[index] for index in range(start, len(self.entries)))
+
+
+class Story:
+    """A recording, ready to be replayed any number of times."""
+
+    def __init__(
+        self,
+        tests: Sequence[TestCase],
+        mocks: Iterable[Mock],
+        room_of: Callable[[Exchange[Any, Any]], Room],
+        options: Options | None = None,
+    ) -> None:
+        self.options = options if options is not None else Options()
+        self.room_of = room_of
+        self.tests: dict[str, Told] = {}
+        self.groups: dict[str, list[str]] = defaultdict(list)  # of a test: the groups that it is in
+        self.entries: dict[str, list[Entry]] = defaultdict(list)  # by owner
+        self.routes: dict[Hashable, int] = {}
+        self.by_route: dict[int, Bucket] = defaultdict(Bucket)
+        self.by_server: dict[tuple[str, Server], Bucket] = defaultdict(Bucket)
+        self.by_protocol: dict[str, Bucket] = defaultdict(Bucket)
+        self.literal: dict[key.Key, Bucket] = defaultdict(Bucket)
+        self.renamed: dict[key.Key, Bucket] = defaultdict(Bucket)
+        self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
+        self.made_up: dict[str, Origin] = {}
+        self._given: set[int] = {hash(value) for value in self.options.literals}  # hashes, because there are millions
+        self._tell(tests, mocks)
+        for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
+            buckets.default_factory = None  # reading a story does not make it longer
+            for bucket in buckets.values():
+                bucket.settle()
+
+    def given(self, value: str) -> bool:
+        """Whether the app was given `value` anywhere in the recording."""
+        return hash(value) in self._given
+
+    def route(self, room: Room, server: Server, request: Any) -> int | None:
+        """The number of a request's route, if anything was recorded there."""
+        return self.routes.get((room.name, room.route(server, request)))
+
+    def started_ns(self, owner: str) -> int | None:
+        told = self.tests.get(owner)
+        return told.started_ns if told is not None else None
+
+    # -- the one pass: events in the order of their times ------------------------------------------------------
+
+    def _tell(self, tests: Sequence[TestCase], mocks: Iterable[Mock]) -> None:
+        for rank, test in enumerate(tests):
+            self.tests[test.name] = Told(test.name, rank, test.exchange.started_ns, test.exchange.ended_ns)
+        self._starts = sorted(told.started_ns for told in self.tests.values())
+        # What the app is told, and what it answers, in the order of time: (time, a number that keeps equals in order,
+        # what happens). A mock's request is told when the pass reaches it; its answer waits in this queue.
+        events: list[tuple[int, int, Callable[[], None]]] = []
+        for rank, test in enumerate(tests):
+            heapq.heappush(events, (test.exchange.started_ns, 2 * rank, self._inbound(test)))
+            heapq.heappush(events, (test.exchange.ended_ns, 2 * rank + 1, self._answer(test)))
+        for position, mock in enumerate(mocks):
+            started = self._started(mock)
+            while events and events[0][0] <= started:
+                heapq.heappop(events)[2]()
+            answered = self._request(position, started, mock)
+            if answered is not None:
+                ended = max(mock.exchange.ended_ns, started)
+                heapq.heappush(events, (ended, 2 * (len(tests) + position), answered))
+        while events:
+            heapq.heappop(events)[2]()
+
+    def _started(self, mock: Mock) -> int:
+        """A mock's time; of one without a time, its test's."""
+        return mock.exchange.started_ns or self.started_ns(mock.owner) or 0
+
+    def _inbound(self, test: TestCase) -> Callable[[], None]:
+        def tell() -> None:
+            for _, atom in atoms_of(self.room_of(test.exchange).values(test.exchange.request)):
+                self._give(atom)
+
+        return tell
+
+    def _answer(self, test: TestCase) -> Callable[[], None]:
+        def tell() -> None:
+            if test.exchange.response is not None:
+                for place, atom in atoms_of(self.room_of(test.exchange).response_values(test.exchange.response)):
+                    self._role(atom, test.exchange.ended_ns, f"{test.name}'s response, {place}", set())
+
+        return tell
+
+    def _request(self, position: int, started_ns: int, mock: Mock) -> Callable[[], None] | None:
+        """Takes a mock into the index. Returns what tells its answer, if there is something to tell."""
+        exchange = mock.exchange
+        room = self.room_of(exchange)
+        route = self.routes.setdefault((room.name, room.route(exchange.server, exchange.request)), len(self.routes))
+        values = room.values(exchange.request)
+        templates = [template(value) for value in values]
+        made_up: list[MadeUp] = []
+        roles: list[str] = []
+        known: list[str] = []
+        born: set[str] = set()
+        for value, one in zip(values, templates, strict=True):
+            for atom in one.atoms:
+                role = self._role(atom, started_ns, f"{mock.name}, {value.place}", born)
+                if role != GIVEN:
+                    made_up.append(MadeUp(len(roles), atom, role))
+                if role in (GIVEN, USED):
+                    known.append(atom)
+                roles.append(role)
+        told = list(self._echoes(room, exchange))
+        entry = Entry(
+            name=mock.name,
+            owner=mock.owner,
+            position=position,
+            rank=self._rank(mock.owner, started_ns),
+            route=route,
+            effect=room.is_effect(exchange.request),
+            group=self.options.group(exchange),
+            started_ns=started_ns,
+            made_up=tuple(made_up),
+            echoes=tuple(atom for atom in told if atom in self.made_up),
+            recall=self.options.recall(mock),
+        )
+        self._enter(entry, mock)
+        self.literal[key.literal(route, values)].entries.append(entry)
+        if made_up:
+            shape = key.shape(route, values, templates)
+            letters = "".join(roles)
+            if letters not in (seen := self.roles.get(shape, ())):
+                self.roles[shape] = (*seen, letters)
+            self.renamed[key.renamed(shape, letters, known)].entries.append(entry)
+        return self._answered(told)
+
+    def _answered(self, told: Iterable[str]) -> Callable[[], None] | None:
+        given = [atom for atom in told if atom not in self.made_up]
+
+        def tell() -> None:
+            for atom in given:
+                self._give(atom)
+
+        return tell if given else None
+
+    def _enter(self, entry: Entry, mock: Mock) -> None:
+        protocol = mock.exchange.protocol
+        self.entries[entry.owner].append(entry)
+        self.by_route[entry.route].entries.append(entry)
+        self.by_server[(protocol, mock.exchange.server)].entries.append(entry)
+        self.by_protocol[protocol].entries.append(entry)
+        if len(self.entries[entry.owner]) == 1 and "+" in entry.owner:
+            for member in entry.owner.split("+"):
+                self.groups[member].append(entry.owner)
+
+    def _echoes(self, room: Room, exchange: Exchange[Any, Any]) -> Iterable[str]:
+        values: Sequence[Value] = room.response_values(exchange.response) if exchange.response is not None else ()
+        return dict.fromkeys(atom for _, atom in atoms_of(values))
+
+    def _rank(self, owner: str, started_ns: int) -> int:
+        if owner == STARTUP:
+            return _BEFORE_ALL
+        ranks = [self.tests[member].rank for member in owner.split("+") if member in self.tests]
+        # Background, and what a test left behind that is no more: by the time at which it happened.
+        return max(ranks) if ranks else bisect_right(self._starts, started_ns) - 1
+
+    def _give(self, atom: str) -> None:
+        if atom not in self.made_up:
+            self._given.add(hash(atom))
+
+    def _role(self, atom: str, near_ns: int, place: str, born: set[str]) -> str:
+        """Given or made up? The first appearance decides, and is remembered. `born` are those of this very request."""
+        origin = self.made_up.get(atom)
+        time = origin.time if origin is not None else moment(atom, near_ns) is not None
+        if origin is None and hash(atom) not in self._given:
+            self.made_up[atom] = Origin(place, time)
+            born.add(atom)
+        elif origin is None and not time:
+            return GIVEN
+        return TIME if time else BORN if atom in born else USED

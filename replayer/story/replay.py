@@ -1,0 +1,372 @@
+"""One replay of a story: which mock answers a request, what is called how by now, what came of a test's effects.
+
+A mock is looked for in this order, and the first that fits answers:
+
+1. the test's own, in order, not yet used: the request as recorded, once renamed;
+2. background: answered any number of times;
+3. the test's own, used already: its last answer again;
+4. start-up's;
+5. the latest identical one of an earlier test, never of a later one;
+6. for an effect: the test's own of the same route with another value in it; the app goes on, the test is red.
+
+Otherwise it is a miss. Nothing here reads a clock or a file: times come with the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from protocols.furniture import Difference, Room, Value
+from replayer.story import key
+from replayer.story.answer import read_answer
+from replayer.story.attempt import Attempt, differences, read_atoms
+from replayer.story.bindings import Bindings
+from replayer.story.carry import carry
+from replayer.story.effects import Book, Made
+from replayer.story.findings import Answer, Effects, Finding, Found, Kind, Miss, Outstanding
+from replayer.story.nearest import explain
+from replayer.story.recording import BACKGROUND, STARTUP, Bucket, Entry, Story
+from replayer.story.template import Template, atoms_of, template
+from replayer.story.times import Clocks
+from testset.model import Server
+
+_WINDOW = 64  # how many recordings are read value by value where no key leads to the right one
+
+Check = Callable[[Entry], Attempt | None]
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A request of the app, and what finding its mock needs to know of it."""
+
+    room: Room
+    server: Server
+    request: Any
+    effect: bool
+    now_ns: int
+    route: int | None
+    values: Sequence[Value]
+    _templates: list[Template] | None = None
+
+    @property
+    def title(self) -> str:
+        return self.room.title(self.server, self.request)
+
+    @property
+    def templates(self) -> list[Template]:
+        if self._templates is None:
+            self._templates = [template(value) for value in self.values]
+        return self._templates
+
+
+class Replay:
+    """One run of the app against one story."""
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.bindings = Bindings()
+        self._times: dict[str, str] = {}  # made-up times, and what they were last
+        self._given: set[str] = set()
+        self._claimed: set[int] = set()  # positions of entries that have answered
+        self._cursors: dict[int, int] = {}  # of long lists: how many entries at the start are claimed
+        self._book = Book(story)
+        self._test = STARTUP
+        self._owners: tuple[str, ...] = (STARTUP,)
+        self._rank = 0
+        self._began_ns = 0
+        self._every = False
+
+    # -- the course of a replay ---------------------------------------------------------------------------------
+
+    def begin_test(self, name: str, now_ns: int) -> None:
+        """The test `name` starts; the app believes that it is `now_ns`."""
+        self._test = name
+        told = self.story.tests.get(name)
+        self._rank = told.rank if told is not None else len(self.story.tests)
+        self._owners = (name, *self.story.groups.get(name, ()))
+        self._began_ns = now_ns
+        self._book.open(name)
+
+    def begin_all(self, now_ns: int) -> None:
+        """No tests, only mocks (`rr mock`): all of them are at hand, each in its order, the last again and again."""
+        self._test, self._owners, self._rank, self._began_ns = "", (), len(self.story.tests), now_ns
+        self._every = True
+
+    def given(self, values: Iterable[Value]) -> None:
+        """The app got these from outside: an inbound request, its environment."""
+        self._given.update(atom for _, atom in atoms_of(values) if self.bindings.recorded(atom) == atom)
+
+    def response(self, recorded: Sequence[Value], actual: Sequence[Value]) -> Answer:
+        """The app's response to the test, beside the recorded one: what it binds, and what does not follow."""
+        attempt = self._attempt(None, self._began_ns)
+        answer = read_answer(self.story, attempt, recorded, actual, f"{self._test}'s response")
+        attempt.take()
+        self._times.update(attempt.times)
+        for unfollowed in answer.unfollowed:
+            self._book.note(Finding(kind=Kind.UNFOLLOWED, title=unfollowed.place, text=unfollowed.text))
+        return answer
+
+    def outstanding(self) -> tuple[Outstanding, ...]:
+        """Effects that this test still owes; of a group, once its last test runs."""
+        return self._book.outstanding(self._due(), self._test)
+
+    def end_test(self, now_ns: int) -> Effects:
+        """The test is over: what came of its effects. Of a group, its last test says it."""
+        return self._book.close(self._due(), self._test, self._first_difference)
+
+    def startup(self) -> Effects:
+        """What came of the effects of start-up; asked once, when nothing more of it can come."""
+        return self._book.close((STARTUP,), STARTUP, self._first_difference)
+
+    def unused(self) -> tuple[str, ...]:
+        """The mocks that have answered nothing in this replay."""
+        entries = (entry for owned in self.story.entries.values() for entry in owned)
+        return tuple(entry.name for entry in sorted(entries, key=_position) if entry.position not in self._claimed)
+
+    def rename_request(self, text: str) -> str:
+        """A recorded request's text (its target, a header, its body), with the app's values under their new names."""
+        return carry(text, self.bindings)
+
+    # -- finding a mock -----------------------------------------------------------------------------------------
+
+    def find(
+        self, room: Room, server: Server, request: Any, now_ns: int, connection: int | None = None
+    ) -> Found | Miss:
+        """The mock that answers `request`, which the app has sent to `server` at `now_ns`."""
+        route = self.story.route(room, server, request)
+        asked = Asked(room, server, request, room.is_effect(request), now_ns, route, room.values(request))
+        levels = list(self._levels(asked)) if route is not None else []
+        return (
+            self._own(asked, levels)
+            or self._background(levels)
+            or self._again(asked, levels)
+            or self._startup(asked, levels)
+            or self._earlier(asked, levels)
+            or self._changed(asked)
+            or self._miss(asked)
+        )
+
+    def _levels(self, asked: Asked) -> Iterator[tuple[Bucket, Check, Check]]:
+        """Where recordings of this request may be, the strictest key first; how each is checked, and how a repetition
+        of it is, in which what is made up may be made up once more."""
+        assert asked.route is not None
+        bucket = self.story.literal.get(key.literal(asked.route, asked.values))
+        if bucket is not None:
+            yield bucket, self._as_it_stands(asked), self._as_it_stands(asked)
+        if not self.story.roles:
+            return
+        shape = key.shape(asked.route, asked.values, asked.templates)
+        atoms = [atom for one in asked.templates for atom in one.atoms]
+        for roles in self.story.roles.get(shape, ()):
+            # A name of this run goes by its recorded name; one that nobody can mean (None) matches nothing.
+            known = [self.bindings.recorded(atom) for atom, role in zip(atoms, roles, strict=True) if role in "gu"]
+            bucket = self.story.renamed.get(key.renamed(shape, roles, known))  # type: ignore[arg-type]
+            if bucket is not None:
+                yield bucket, self._renamed(asked, atoms, False), self._renamed(asked, atoms, True)
+
+    def _as_it_stands(self, asked: Asked) -> Check:
+        def check(entry: Entry) -> Attempt | None:
+            attempt = self._attempt(entry, asked.now_ns)
+            kept = all(attempt.follow(one.value, one.value, entry.name) is None for one in entry.made_up)
+            return attempt if kept else None
+
+        return check
+
+    def _renamed(self, asked: Asked, atoms: Sequence[str], anew: bool) -> Check:
+        def check(entry: Entry) -> Attempt | None:
+            attempt = self._attempt(entry, asked.now_ns)
+            return attempt if read_atoms(attempt, entry, atoms, entry.name, anew=anew) else None
+
+        return check
+
+    def _attempt(self, entry: Entry | None, now_ns: int) -> Attempt:
+        clocks = []
+        if entry is not None:
+            clocks.append(Clocks(entry.started_ns, now_ns))
+        owner = entry.owner if entry is not None else self._test
+        started = self.story.started_ns(owner if owner != STARTUP else self._test)
+        if started is not None:
+            clocks.append(Clocks(started, self._began_ns))
+        return Attempt(self.story, self.bindings, self._was_given, clocks)
+
+    def _was_given(self, value: str) -> bool:
+        return value in self._given or self.story.given(value)
+
+    # -- the six ways -------------------------------------------------------------------------------------------
+
+    def _own(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+        for bucket, check, _ in levels:
+            for entries in self._owned(bucket):
+                for entry in self._unclaimed(entries):
+                    attempt = check(entry)
+                    if attempt is not None:
+                        return self._answer(entry, attempt)
+        # What is used here may have been made up in a request that comes only later now: read value by value.
+        for entry in self._own_of_route(asked):
+            if entry.made_up:
+                mock, attempt = entry.recall(), self._attempt(entry, asked.now_ns)
+                recorded = asked.room.values(mock.exchange.request)
+                if next(differences(attempt, recorded, asked.values, entry.name), None) is None:
+                    return self._answer(entry, attempt)
+        return None
+
+    def _background(self, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+        for bucket, _, check in levels:
+            for entries in bucket.of((BACKGROUND,)):
+                told = [entry for entry in entries if entry.rank <= self._rank] or entries[:1]
+                fresh = (entry for entry in told if entry.position not in self._claimed)
+                for entry in (*fresh, *told[-1:]):
+                    attempt = check(entry)
+                    if attempt is not None:
+                        self._claimed.add(entry.position)
+                        return self._found(entry, attempt)
+        return None
+
+    def _again(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+        for bucket, _, check in levels:
+            for entries in self._owned(bucket):
+                for entry in reversed(entries[-_WINDOW:]):
+                    attempt = check(entry)
+                    if attempt is None:
+                        continue
+                    if self._every or self._test == STARTUP:
+                        return self._found(entry, attempt)
+                    if asked.effect:
+                        return self._extra(asked, entry, attempt)
+                    return self._found(entry, attempt, self._book.again(asked.title, entry))
+        return None
+
+    def _startup(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+        for bucket, _, check in levels:
+            for entries in bucket.of((STARTUP,)):
+                for entry in (*self._unclaimed(entries), *entries[-1:]):
+                    attempt = check(entry)
+                    if attempt is not None:
+                        first = entry.position not in self._claimed
+                        self._claimed.add(entry.position)
+                        self._book.claim(entry)
+                        if asked.effect and not first:
+                            return self._found(entry, attempt, self._book.startup_again(asked.title, entry))
+                        return self._found(entry, attempt)
+        return None
+
+    def _earlier(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+        for bucket, _, check in levels:
+            for _, entry in zip(range(_WINDOW), bucket.before(self._rank), strict=False):
+                attempt = check(entry)
+                if attempt is None:
+                    continue
+                if not asked.effect:
+                    return self._found(entry, attempt, self._book.elsewhere(asked.title, entry, self._test))
+                if entry.position not in self._claimed:
+                    self._claimed.add(entry.position)
+                    self._book.claim(entry)
+                    attempt.take()
+                    return self._found(entry, attempt, self._book.late(asked.title, entry))
+                return self._extra(asked, entry, attempt)
+        return None
+
+    def _changed(self, asked: Asked) -> Found | None:
+        """An effect that no recording matches: it takes the one of the same route that differs least."""
+        if not asked.effect:
+            return None
+        best: tuple[tuple[bool, int], Entry, Attempt, Difference] | None = None
+        for entry in self._own_of_route(asked):
+            attempt = self._attempt(entry, asked.now_ns)
+            recorded = asked.room.values(entry.recall().exchange.request)
+            found = list(differences(attempt, recorded, asked.values, entry.name))
+            score = (self._book.is_taken(entry), len(found))
+            if entry.effect and found and (best is None or score < best[0]):
+                best = score, entry, attempt, found[0]
+        if best is None:
+            return None
+        _, entry, attempt, difference = best
+        attempt.take()
+        finding = self._book.changed(entry, self._made(asked), difference)
+        return self._found(entry, attempt, finding=finding)
+
+    def _miss(self, asked: Asked) -> Miss:
+        def attempt(entry: Entry) -> Attempt:
+            return self._attempt(entry, asked.now_ns)
+
+        miss = explain(
+            self.story, asked.room, asked.server, asked.request, asked.route, asked.values,
+            test=self._test, rank=self._rank, owners=self._owners, claimed=self._claimed, attempt=attempt,
+        )  # fmt: skip
+        self._book.note(
+            Finding(kind=Kind.MISSED, title=asked.title, text=miss.text, mock=miss.nearest, difference=miss.difference)
+        )
+        return miss
+
+    # -- answering ----------------------------------------------------------------------------------------------
+
+    def _answer(self, entry: Entry, attempt: Attempt) -> Found:
+        attempt.take()
+        self._claimed.add(entry.position)
+        self._book.claim(entry)
+        return self._found(entry, attempt)
+
+    def _extra(self, asked: Asked, entry: Entry, attempt: Attempt) -> Found:
+        return self._found(entry, attempt, finding=self._book.extra(self._made(asked), entry))
+
+    def _found(
+        self, entry: Entry, attempt: Attempt, warning: str | None = None, finding: Finding | None = None
+    ) -> Found:
+        """What `entry` tells, in the words of this run. A made-up value that it tells before the app has made one up
+        keeps its recorded name."""
+        self._times.update(attempt.times)
+        tentative = attempt.names()
+        names = {}
+        for recorded in entry.echoes:
+            actual = tentative.get(recorded) or self.bindings.actual(recorded) or self._times.get(recorded)
+            if actual is None:
+                self.bindings.bind(recorded, recorded, f"{entry.name}'s answer")
+            elif actual != recorded:
+                names[recorded] = actual
+        return Found(
+            mock=entry.recall(), names=names, warnings=(warning,) if warning is not None else (), finding=finding
+        )
+
+    def _made(self, asked: Asked) -> Made:
+        return Made(asked.route, asked.title, tuple(asked.values))
+
+    def _first_difference(self, entry: Entry, values: Sequence[Value]) -> Difference | None:
+        exchange = entry.recall().exchange
+        recorded = self.story.room_of(exchange).values(exchange.request)
+        return next(differences(self._attempt(entry, self._began_ns), recorded, values, entry.name), None)
+
+    # -- whose turn it is ---------------------------------------------------------------------------------------
+
+    def _owned(self, bucket: Bucket) -> Iterator[list[Entry]]:
+        if self._every:
+            yield bucket.entries
+        else:
+            yield from bucket.of(self._owners)
+
+    def _own_of_route(self, asked: Asked) -> Iterator[Entry]:
+        bucket = self.story.by_route.get(asked.route) if asked.route is not None else None
+        if bucket is not None:
+            for entries in self._owned(bucket):
+                yield from (entry for _, entry in zip(range(_WINDOW), self._unclaimed(entries), strict=False))
+
+    def _unclaimed(self, entries: Sequence[Entry]) -> Iterator[Entry]:
+        start = self._cursors.get(id(entries), 0)
+        while start < len(entries) and entries[start].position in self._claimed:
+            start += 1
+        if len(entries) > Bucket.FEW:  # a short list may be made anew each time, and has no identity
+            self._cursors[id(entries)] = start
+        return (entries[i] for i in range(start, len(entries)) if entries[i].position not in self._claimed)
+
+    def _due(self) -> tuple[str, ...]:
+        """The owners whose effects this test answers for: itself, and the groups of which it is the last."""
+        return tuple(owner for owner in self._owners if owner == self._test or self._is_last(owner))
+
+    def _is_last(self, group: str) -> bool:
+        ranks = {member: self.story.tests[member].rank for member in group.split("+") if member in self.story.tests}
+        return bool(ranks) and max(ranks, key=ranks.__getitem__) == self._test
+
+
+def _position(entry: Entry) -> int:
+    return entry.position
