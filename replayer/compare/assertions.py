@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from replayer.compare.content import Headers
+from protocols.http.wire import Headers
 from replayer.compare.finding import Finding, Kind
 from replayer.compare.json_body import JsonComparison, NotJsonError, dump, parse
 from testset.errors import SettingsError

@@ -5,17 +5,11 @@ Bodies come without their transfer coding; that is the protocol's business.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from dataclasses import dataclass
 
-import brotli
-import zstandard
-
-Headers = tuple[tuple[str, str], ...]
-
-_LARGEST = 256 * 1024 * 1024  # what a compressed body may unpack to; a bomb is compared as it is
+from protocols.http.codings import decode, known
+from protocols.http.wire import Headers, header
 
 
 class CannotUndoError(Exception):
@@ -39,15 +33,8 @@ class MediaType:
         return self.is_json or self.name in ("", "text/plain", "application/javascript")
 
 
-def first(headers: Headers, name: str) -> str | None:
-    for key, value in headers:
-        if key.lower() == name:
-            return value
-    return None
-
-
 def media_type(headers: Headers) -> MediaType:
-    name, *parameters = (first(headers, "content-type") or "").split(";")
+    name, *parameters = (header(headers, "content-type") or "").split(";")
     charset = ""
     for parameter in parameters:
         key, _, value = parameter.partition("=")
@@ -67,26 +54,11 @@ def undo(body: bytes, applied: tuple[str, ...]) -> bytes:
     if not body:  # an answer to HEAD says how the body would be coded
         return body
     for coding in reversed(applied):
-        try:
-            body = _undo_one(body, coding)
-        except (OSError, EOFError, zlib.error, brotli.error, zstandard.ZstdError) as error:
-            raise CannotUndoError(f"the body is not valid {coding}: {error}") from None
+        decoded = decode(coding, body) if known(coding) else None
+        if decoded is None:
+            raise CannotUndoError(f"the body is not valid {coding}")
+        body = decoded
     return body
-
-
-def _undo_one(body: bytes, coding: str) -> bytes:
-    if coding in ("gzip", "x-gzip"):
-        return gzip.decompress(body)
-    if coding == "deflate":
-        try:
-            return zlib.decompress(body)
-        except zlib.error:  # some servers send the raw stream, without zlib's frame
-            return zlib.decompress(body, -zlib.MAX_WBITS)
-    if coding == "br":
-        return bytes(brotli.decompress(body))
-    if coding == "zstd":
-        return zstandard.ZstdDecompressor().decompressobj().decompress(body)
-    raise CannotUndoError(f"rr does not know the content coding {coding!r}")
 
 
 def text_of(body: bytes, media: MediaType) -> str | None:

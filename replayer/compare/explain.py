@@ -7,6 +7,7 @@ decides how that looks.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,14 +31,15 @@ class Mark(StrEnum):
 class DiffLine:
     mark: Mark
     text: str
+    note: str = ""
 
     def __str__(self) -> str:
-        return f"{self.mark} {self.text}"
+        return f"{self.mark} {self.text}" + (f"   ({self.note})" if self.note else "")
 
 
 def cut(text: str, width: int = _WORDS, around: int | None = None) -> str:
     """At most `width` characters, on one line: cut in the middle, or so that the character `around` stays."""
-    text = text.replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
+    text = visible(text)
     if len(text) <= width:
         return text
     if around is None:
@@ -46,6 +48,20 @@ def cut(text: str, width: int = _WORDS, around: int | None = None) -> str:
     start = max(0, min(around - width // 3, len(text) - width))
     before, after = "…" if start else "", "…" if start + width < len(text) else ""
     return f"{before}{text[start + len(before) : start + width - len(after)]}{after}"
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def visible(text: str) -> str:
+    """What an app sends may hold control codes; none of them reaches a terminal or turns a line's direction."""
+    return _CONTROL.sub(lambda found: _SHORT.get(found[0]) or f"\\x{ord(found[0]):02x}", text)
+
+
+def speaks_for_itself(finding: Finding) -> bool:
+    """Whether its diff says all that `in_words` does: a value under its place, rather than a text's lines."""
+    return finding.kind not in (Kind.TEXT, Kind.BYTES, Kind.ENCODING) and finding.place != "body"
 
 
 def in_words(finding: Finding) -> str:
@@ -61,8 +77,9 @@ def in_words(finding: Finding) -> str:
         case Kind.ORDER:
             return f"{place}: the same elements in another order: {cut(expected)} recorded, {cut(actual)} now"
         case Kind.TEXT:
-            at = _first_difference(expected, actual)
-            return f"{place} differs at {finding.note}: {cut(expected, 40, at)!r} recorded, {cut(actual, 40, at)!r} now"
+            one, other = _line_around(expected, actual)
+            at = _first_difference(one, other)
+            return f"{place} differs at {finding.note}: {cut(one, 40, at)} recorded, {cut(other, 40, at)} now"
         case Kind.BYTES | Kind.ENCODING:
             return f"{place}: {finding.note}"
         case Kind.ASSERTION:
@@ -94,11 +111,30 @@ def diff(finding: Finding) -> list[DiffLine]:
     return lines
 
 
+_NOTES = {
+    Kind.MISSING: "missing now",
+    Kind.EXTRA: "not in the recording",
+    Kind.ORDER: "the same elements in another order",
+}
+
+
 def _values(finding: Finding) -> Iterator[DiffLine]:
     at = _first_difference(finding.expected or "", finding.actual or "")
-    for mark, value in ((Mark.GONE, finding.expected), (Mark.NEW, finding.actual)):
-        if value is not None:
-            yield DiffLine(mark, f"{finding.place}: {cut(value, _WORDS, at)}")
+    note = "; ".join(each for each in (_NOTES.get(finding.kind, ""), finding.note) if each)
+    if finding.expected is not None:
+        text = f"{finding.place}: {cut(finding.expected, _WORDS, at)}"
+        yield DiffLine(Mark.GONE, text, note if finding.actual is None else "")
+    if finding.actual is not None:
+        yield DiffLine(Mark.NEW, f"{finding.place}: {cut(finding.actual, _WORDS, at)}", note)
+
+
+def _line_around(expected: str, actual: str) -> tuple[str, str]:
+    """Of two texts, the line in which they begin to differ."""
+    at = _first_difference(expected, actual)
+    if at is None:
+        return expected, actual
+    start = expected.rfind("\n", 0, at) + 1
+    return expected[start:].partition("\n")[0], actual[start:].partition("\n")[0]
 
 
 def _text(expected: str, actual: str) -> Iterator[DiffLine]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from replayer.compare.content import Headers
+from protocols.http.wire import Headers
 from replayer.compare.finding import Finding, Forgive, Kind
 from replayer.compare.noise import Noise
 from replayer.compare.renaming import Renaming, forgiven

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from replayer.compare.explain import DiffLine, Mark, diff, in_words
+from replayer.compare.explain import DiffLine, Mark, cut, diff, in_words, speaks_for_itself
 from replayer.report.verdict import RunResult, TestResult, Verdict
 
 _FINDINGS = 10  # shown of one test unless all are asked for
@@ -33,6 +33,7 @@ class Role(StrEnum):
 class Line:
     role: Role
     text: str = ""
+    note: str = ""  # an aside to the text, on the same line
 
 
 _ROLES = {Mark.SAME: Role.SAME, Mark.GONE: Role.GONE, Mark.NEW: Role.NEW, Mark.ASIDE: Role.ASIDE}
@@ -44,18 +45,19 @@ def blocks(test: TestResult, *, full: bool = False) -> Iterator[Line]:
         yield Line(Role.REASON, reason)
     shown = test.findings if full else test.findings[:_FINDINGS]
     for finding in shown:
-        yield Line(Role.REASON, in_words(finding))
+        if not speaks_for_itself(finding):
+            yield Line(Role.REASON, in_words(finding))
         yield from map(_line, diff(finding))
     if len(test.findings) > len(shown):
         yield Line(
             Role.ASIDE, f"{len(test.findings) - len(shown)} more differences: rr report --full --test {test.name}"
         )
     for effect in test.effects:
-        yield Line(Role.REASON, str(effect))
-        if effect.expected is not None:
-            yield Line(Role.GONE, f"- {effect.expected}")
-        if effect.actual is not None:
-            yield Line(Role.NEW, f"+ {effect.actual}")
+        yield Line(Role.REASON, effect.text)
+        if effect.place and effect.expected is not None:
+            yield Line(Role.GONE, f"- {effect.place}: {cut(effect.expected)}")
+        if effect.place and effect.actual is not None:
+            yield Line(Role.NEW, f"+ {effect.place}: {cut(effect.actual)}")
     for miss in test.misses:
         yield Line(Role.REASON, str(miss))
         if miss.remedy:
@@ -69,12 +71,11 @@ def blocks(test: TestResult, *, full: bool = False) -> Iterator[Line]:
 
 
 def _line(line: DiffLine) -> Line:
-    return Line(_ROLES[line.mark], str(line))
+    return Line(_ROLES[line.mark], f"{line.mark} {line.text}", line.note)
 
 
 def failure_text(test: TestResult, *, full: bool = False) -> str:
-    indent = {Role.GONE: "  ", Role.NEW: "  ", Role.SAME: "  ", Role.ASIDE: "  ", Role.REMEDY: "  "}
-    return "\n".join(indent.get(line.role, "") + line.text for line in blocks(test, full=full))
+    return "\n".join(f"{line.text}   ({line.note})" if line.note else line.text for line in blocks(test, full=full))
 
 
 def counted(run: RunResult) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from replayer.compare.explain import in_words
 from replayer.compare.finding import Finding, Kind
+from replayer.story import findings as story
 
 
 class Verdict(StrEnum):
@@ -37,22 +38,33 @@ class SetStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """An outbound write that is not as recorded. `problem`: "missing", "extra", "changed", "out of order"."""
+    """An outbound request by which the replay is another story than the recording."""
 
-    problem: str
-    title: str  # "POST http://stock/reserve"
+    kind: str  # as `replayer.story.findings.Kind`: "missing", "extra", "changed" ...
+    title: str  # "POST stock:80/reserve"
+    text: str  # the whole sentence
+    mock: str | None = None  # the recording that it is about
+    place: str = ""  # "body.items[0].quantity", when one value differs
     expected: str | None = None
     actual: str | None = None
-    note: str = ""
-    owner: str = ""  # the test, or the group of overlapping tests, that it belongs to
+
+    @classmethod
+    def of(cls, finding: story.Finding) -> Effect:
+        difference = finding.difference
+        if difference is None:
+            return cls(str(finding.kind), finding.title, finding.text, finding.mock)
+        return cls(
+            str(finding.kind),
+            finding.title,
+            finding.text,
+            finding.mock,
+            difference.place,
+            difference.expected,
+            difference.actual,
+        )
 
     def __str__(self) -> str:
-        words = f"{self.title} is {self.problem}"
-        if self.expected is not None and self.actual is not None:
-            words += f": {self.expected} recorded, {self.actual} now"
-        if self.note:
-            words += f" ({self.note})"
-        return words
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
