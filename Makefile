@@ -30,6 +30,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 	@$(RUN)/ruff format --quiet --check .
 	@$(RUN)/mypy --no-error-summary
 	@$(RUN)/mypy --no-error-summary sample_app/hello
+	@$(RUN)/mypy --no-error-summary --explicit-package-bases tests
 
 gates: $(STAMP) $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
 	@$(RUN)/pytest -m gate
