@@ -52,7 +52,8 @@ class Decoder(Protocol):
         """Bytes that `side` sent. Returns the exchanges that they completed."""
 
     def end(self, side: Side, ending: Ending, time_ns: int) -> list[Exchange[Any, Any]]:
-        """`side` will send no more: `ANSWERED` for an orderly end of stream, `RESET` for a reset, of which both sides hear."""
+        """`side` will send no more: `ANSWERED` for an orderly end of stream, `RESET` for a reset (one call for both
+        sides is enough). What lies beyond `settled()` after the last end was no exchange, and is kept as raw bytes."""
 
     def settled(self) -> tuple[int, int, int]:
         """How far all is finished: (bytes of the client, bytes of the server, exchanges). A new decoder with
@@ -105,6 +106,9 @@ class Responder(Protocol):
     At most one `Ask` is open at a time; bytes fed meanwhile are kept (pipelining) and asked about in order.
     """
 
+    def start(self) -> list[Act]:
+        """The connection is open, and nothing was sent yet: a server that speaks first does so now."""
+
     def feed(self, data: bytes) -> list[Act]:
         """Bytes of the app."""
 
@@ -156,6 +160,9 @@ class Room:
     is_effect: Callable[[Any], bool]  # a request that changes something
     difference: Callable[[Server, Any, Server, Any], Difference | None]  # recorded and actual; None: equal
     title: Callable[[Server, Any], str]  # "GET /users/7?full=1", for reports
+    # For a room whose `Ask` may hold only the beginning of a request: does the recorded request (first) begin so? Each
+    # `Ask` of a connection then replaces the choice that was made for the one before it. None: an `Ask` is whole.
+    begins: Callable[[Any, Any], bool] | None = None
 
     # -- documents
     to_spec: Callable[[Exchange[Any, Any]], Mapping[str, Any]]

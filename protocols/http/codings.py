@@ -32,7 +32,7 @@ def _inflate(data: bytes, wbits: int) -> bytes:
 
 
 def _unbrotli(data: bytes) -> bytes:
-    import brotli  # type: ignore[import-untyped]  # late: few bodies need it
+    import brotli  # late: few bodies need it
 
     result: bytes = brotli.decompress(data)
     return result

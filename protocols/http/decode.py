@@ -26,7 +26,7 @@ class _Open:
     """An exchange that is not finished."""
 
     __slots__ = (
-        "framing",
+        "ended_ns",
         "headers",
         "interim",
         "method",
@@ -48,6 +48,7 @@ class _Open:
         self.started_ns = started_ns
         self.request: HttpRequest | None = None
         self.request_end = 0  # offset in the client's stream
+        self.ended_ns = 0  # when the response was complete, if it is
         self.interim: list[Interim] = []
         self.response: tuple[int, str, str, Headers, Framing] | HttpResponse | None = None
 
@@ -94,6 +95,7 @@ class HttpDecoder:
         self._index = context.first_index
         self._settled = (0, 0, context.first_index)
         self._failure: ProtocolError | None = None
+        self._switched = ""  # why the connection is no longer HTTP
         self._client_ended = False
         self._ended = False
 
@@ -147,6 +149,8 @@ class HttpDecoder:
         stream = self._client
         while True:
             if self._client_open is None:
+                if self._switched:
+                    raise ProtocolError(self._switched)
                 if self._held is not None:
                     if stream.waiting > self._limits.message:
                         raise LimitError("too many bytes behind a request that may switch protocols")
@@ -192,6 +196,10 @@ class HttpDecoder:
     def _read_server(self, time_ns: int, done: list[HttpExchange]) -> None:
         stream = self._server
         while True:
+            if self._switched:
+                if stream.waiting or self._client.waiting:
+                    raise ProtocolError(self._switched)
+                return
             if self._server_open is None:
                 opened = self._next_to_answer()
                 if opened is None:
@@ -224,6 +232,7 @@ class HttpDecoder:
             return False
         if wire.switches(opened.method, status):
             self._switch(opened, (status, reason, version, headers, Framing.NONE), time_ns, done)
+            return False
         framing, length = wire.response_framing(opened.method, status, version, headers)
         opened.state = after(opened.state, Part.RESPONSE_HEAD)
         opened.response = (status, reason, version, headers, framing)
@@ -237,6 +246,7 @@ class HttpDecoder:
         self._server_open = None
         opened.close_response(self._server.finish(), self._server.trailers)
         opened.state = after(opened.state, Part.RESPONSE_END)
+        opened.ended_ns = time_ns
         if opened.state is not State.DONE:
             return
         held = self._held is opened
@@ -257,8 +267,9 @@ class HttpDecoder:
         opened.state = after(opened.state, Part.SWITCH)
         opened.response = response
         opened.close_response(b"", ())
+        opened.ended_ns = time_ns
         self._emit(opened, Ending.ANSWERED, time_ns, done)
-        raise ProtocolError(f"the connection is no longer HTTP after {opened.method} was answered with {response[0]}")
+        self._switched = f"the connection is no longer HTTP after {opened.method} was answered with {response[0]}"
 
     # -- endings ------------------------------------------------------------------------------------------------
 
@@ -277,7 +288,7 @@ class HttpDecoder:
                 response=opened.response,
                 ending=ending,
                 started_ns=opened.started_ns,
-                ended_ns=time_ns,
+                ended_ns=opened.ended_ns or time_ns,
             )
         )
         self._index += 1
@@ -293,7 +304,8 @@ class HttpDecoder:
             opened.request_end = self._client.offset
         while self._queue:
             opened = self._queue[0]
-            self._emit(opened, Ending.ANSWERED if opened.state is State.EARLY else ending, time_ns, done)
+            answered = opened.state is State.EARLY
+            self._emit(opened, Ending.ANSWERED if answered else ending, time_ns, done)
 
     def _fail(self, error: ProtocolError, done: list[HttpExchange]) -> None:
         self._failure = error

@@ -1,7 +1,7 @@
 """JSON that was sent on one line, shown on many, and back to the same bytes.
 
-Only the white space between tokens is touched, so numbers, escapes and doubled keys stay as they were. How the text was
-written is kept in a word or two (`json-compact`, `json-python+ascii+newline`) that a person can leave alone when editing.
+Only the white space between tokens is touched, so numbers, escapes and doubled keys stay as they were. How the text
+was written is kept in a word or two (`json-compact`, `json-python+ascii+newline`) that an editor leaves alone.
 """
 
 from __future__ import annotations

@@ -35,6 +35,9 @@ class HttpResponder:
         self._finished = False  # nothing more is answered
         self._switched = False
 
+    def start(self) -> list[Act]:
+        return []
+
     def feed(self, data: bytes) -> list[Act]:
         if self._switched:
             raise ProtocolError("the connection is no longer HTTP")

@@ -245,7 +245,7 @@ def _request(spec: Mapping[str, Any]) -> tuple[Server, HttpRequest]:
 
 
 def _address(url: str, headers: Headers) -> tuple[str, Server, str]:
-    """Scheme, server and target of a document's URL. Keploy's mocks have only the path there, and the host in `Host`."""
+    """Scheme, server and target of a document's URL. Keploy's mocks have only the path there; `Host` says the rest."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         host = wire.header(headers, "host") or "localhost"
