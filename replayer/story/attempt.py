@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from protocols.furniture import Difference, Value
 from replayer.story.bindings import Binding, Bindings, Breach, Clash
 from replayer.story.recording import Entry, Story
-from replayer.story.template import fits, template, text_of
+from replayer.story.template import fits, is_sealed, template, text_of
 from replayer.story.times import Clocks, same_offset
 
 _WIDEST = 96  # characters of a value in a message
@@ -40,8 +40,12 @@ class Attempt:
         """`actual` stands where `recorded` was: does it follow the rule? `anew`: the recorded value is made up once
         more here, and its old name does not count."""
         origin = self._story.made_up.get(recorded)
+        if origin is None and is_sealed(recorded):
+            return None
         if origin is None or origin.time:
             return self._moves(recorded, actual)
+        if origin.place.startswith(f"{place},"):
+            place = origin.place  # the very value, and not only the request
         known = self._pairs.get(recorded)
         if known is not None:
             return None if known.actual == actual else Clash(Breach.OTHER, recorded, actual, known)
@@ -97,6 +101,17 @@ def read_atoms(attempt: Attempt, entry: Entry, atoms: Sequence[str], name: str, 
     return all(
         attempt.follow(made_up.value, atoms[made_up.atom], name, anew=anew and made_up.role == "b") is None
         for made_up in entry.made_up
+    )
+
+
+def read_sealed(attempt: Attempt, entry: Entry, actual: Sequence[Value]) -> bool:
+    """Whether something stands wherever `entry` has a secret, with the same text around it."""
+    if not entry.sealed:
+        return True
+    now = dict(_numbered(actual))
+    return all(
+        place in now and _difference(attempt, then, now[place], f"{entry.name}, {then.place}") is None
+        for place, then in _numbered(entry.sealed)
     )
 
 

@@ -20,15 +20,15 @@ from replayer.story.template import Template
 Key = bytes
 
 
-def literal(route: int, values: Iterable[Value]) -> Key:
+def literal(route: int | None, values: Iterable[Value]) -> Key:
     return _digest((route, [(value.place, _plain(value.value)) for value in values]))
 
 
-def shape(route: int, values: Iterable[Value], templates: Iterable[Template]) -> Key:
+def shape(route: int | None, values: Iterable[Value], templates: Iterable[Template]) -> Key:
     return _digest((route, [(value.place, one.shape) for value, one in zip(values, templates, strict=True)]))
 
 
-def renamed(shape_key: Key, roles: str, known: Sequence[str]) -> Key:
+def renamed(shape_key: Key, roles: str, known: Sequence[str | None]) -> Key:
     """`roles` has a letter for each atom of the shape; `known` are the atoms that are not free, as recorded."""
     return _digest((shape_key, roles, known))
 

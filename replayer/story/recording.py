@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from protocols.furniture import Room, Value
 from replayer.story import key
-from replayer.story.template import atoms_of, template
+from replayer.story.template import atoms_of, is_sealed, template
 from replayer.story.times import SECOND, moment
 from testset.model import Exchange, Mock, Server, TestCase
 
@@ -61,6 +61,7 @@ class Entry:
     group: Hashable | None
     started_ns: int
     made_up: tuple[MadeUp, ...]
+    sealed: tuple[Value, ...]  # values with secrets in them, which are no part of the key
     echoes: tuple[str, ...]  # made-up values that its answer tells
     recall: Callable[[], Mock]
 
@@ -142,6 +143,7 @@ class Story:
         self.literal: dict[key.Key, Bucket] = defaultdict(Bucket)
         self.renamed: dict[key.Key, Bucket] = defaultdict(Bucket)
         self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
+        self.hidden: dict[int, tuple[frozenset[str], ...]] = {}  # by route: places that hold secrets in some request
         self.made_up: dict[str, Origin] = {}
         self._given: set[int] = {hash(value) for value in self.options.literals}  # hashes, because there are millions
         self._tell(tests, mocks)
@@ -209,7 +211,12 @@ class Story:
         exchange = mock.exchange
         room = self.room_of(exchange)
         route = self.routes.setdefault((room.name, room.route(exchange.server, exchange.request)), len(self.routes))
-        values = room.values(exchange.request)
+        every = room.values(exchange.request)
+        sealed = tuple(value for value in every if isinstance(value.value, str) and is_sealed(value.value))
+        values = [value for value in every if value not in sealed] if sealed else every
+        hidden = frozenset(value.place for value in sealed)
+        if hidden not in (seen_hidden := self.hidden.get(route, ())):
+            self.hidden[route] = (*seen_hidden, hidden)
         templates = [template(value) for value in values]
         made_up: list[MadeUp] = []
         roles: list[str] = []
@@ -234,6 +241,7 @@ class Story:
             group=self.options.group(exchange),
             started_ns=started_ns,
             made_up=tuple(made_up),
+            sealed=sealed,
             echoes=tuple(atom for atom in told if atom in self.made_up),
             recall=self.options.recall(mock),
         )
@@ -283,6 +291,8 @@ class Story:
 
     def _role(self, atom: str, near_ns: int, place: str, born: set[str]) -> str:
         """Given or made up? The first appearance decides, and is remembered. `born` are those of this very request."""
+        if atom.startswith("{{redacted "):  # stands for any value, and not always for the same
+            return GIVEN
         origin = self.made_up.get(atom)
         time = origin.time if origin is not None else moment(atom, near_ns) is not None
         if origin is None and hash(atom) not in self._given:

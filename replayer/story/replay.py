@@ -15,13 +15,13 @@ Otherwise it is a miss. Nothing here reads a clock or a file: times come with th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from protocols.furniture import Difference, Room, Value
 from replayer.story import key
 from replayer.story.answer import read_answer
-from replayer.story.attempt import Attempt, differences, read_atoms
+from replayer.story.attempt import Attempt, differences, read_atoms, read_sealed
 from replayer.story.bindings import Bindings
 from replayer.story.carry import carry
 from replayer.story.effects import Book, Made
@@ -35,6 +35,7 @@ from testset.model import Server
 _WINDOW = 64  # how many recordings are read value by value where no key leads to the right one
 
 Check = Callable[[Entry], Attempt | None]
+Level = tuple[Bucket, Check, Check]
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +54,13 @@ class Asked:
     @property
     def title(self) -> str:
         return self.room.title(self.server, self.request)
+
+    def without(self, places: frozenset[str]) -> Asked:
+        """The same request, as if nothing stood in `places`."""
+        if not places:
+            return self
+        values = [value for value in self.values if value.place not in places]
+        return replace(self, values=values, _templates=None)
 
     @property
     def templates(self) -> list[Template]:
@@ -137,7 +145,7 @@ class Replay:
         """The mock that answers `request`, which the app has sent to `server` at `now_ns`."""
         route = self.story.route(room, server, request)
         asked = Asked(room, server, request, room.is_effect(request), now_ns, route, room.values(request))
-        levels = list(self._levels(asked)) if route is not None else []
+        levels = list(self._levels(asked))
         return (
             self._own(asked, levels)
             or self._background(levels)
@@ -148,21 +156,25 @@ class Replay:
             or self._miss(asked)
         )
 
-    def _levels(self, asked: Asked) -> Iterator[tuple[Bucket, Check, Check]]:
+    def _levels(self, asked: Asked) -> Iterator[Level]:
         """Where recordings of this request may be, the strictest key first; how each is checked, and how a repetition
         of it is, in which what is made up may be made up once more."""
-        assert asked.route is not None
-        bucket = self.story.literal.get(key.literal(asked.route, asked.values))
-        if bucket is not None:
-            yield bucket, self._as_it_stands(asked), self._as_it_stands(asked)
-        if not self.story.roles:
-            return
-        shape = key.shape(asked.route, asked.values, asked.templates)
-        atoms = [atom for one in asked.templates for atom in one.atoms]
-        for roles in self.story.roles.get(shape, ()):
+        for hidden in self.story.hidden.get(asked.route, ()) if asked.route is not None else ():
+            plain = asked.without(hidden)
+            bucket = self.story.literal.get(key.literal(plain.route, plain.values))
+            if bucket is not None:
+                yield bucket, self._as_it_stands(asked), self._as_it_stands(asked)
+            if self.story.roles:
+                yield from self._levels_renamed(asked, plain)
+
+    def _levels_renamed(self, asked: Asked, plain: Asked) -> Iterator[Level]:
+        shape = key.shape(plain.route, plain.values, plain.templates)
+        patterns = self.story.roles.get(shape, ())
+        atoms = [atom for one in plain.templates for atom in one.atoms] if patterns else []
+        for roles in patterns:
             # A name of this run goes by its recorded name; one that nobody can mean (None) matches nothing.
             known = [self.bindings.recorded(atom) for atom, role in zip(atoms, roles, strict=True) if role in "gu"]
-            bucket = self.story.renamed.get(key.renamed(shape, roles, known))  # type: ignore[arg-type]
+            bucket = self.story.renamed.get(key.renamed(shape, roles, known))
             if bucket is not None:
                 yield bucket, self._renamed(asked, atoms, False), self._renamed(asked, atoms, True)
 
@@ -170,14 +182,15 @@ class Replay:
         def check(entry: Entry) -> Attempt | None:
             attempt = self._attempt(entry, asked.now_ns)
             kept = all(attempt.follow(one.value, one.value, entry.name) is None for one in entry.made_up)
-            return attempt if kept else None
+            return attempt if kept and read_sealed(attempt, entry, asked.values) else None
 
         return check
 
     def _renamed(self, asked: Asked, atoms: Sequence[str], anew: bool) -> Check:
         def check(entry: Entry) -> Attempt | None:
             attempt = self._attempt(entry, asked.now_ns)
-            return attempt if read_atoms(attempt, entry, atoms, entry.name, anew=anew) else None
+            read = read_atoms(attempt, entry, atoms, entry.name, anew=anew)
+            return attempt if read and read_sealed(attempt, entry, asked.values) else None
 
         return check
 
@@ -196,7 +209,7 @@ class Replay:
 
     # -- the six ways -------------------------------------------------------------------------------------------
 
-    def _own(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+    def _own(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         for bucket, check, _ in levels:
             for entries in self._owned(bucket):
                 for entry in self._unclaimed(entries):
@@ -212,7 +225,7 @@ class Replay:
                     return self._answer(entry, attempt)
         return None
 
-    def _background(self, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+    def _background(self, levels: Sequence[Level]) -> Found | None:
         for bucket, _, check in levels:
             for entries in bucket.of((BACKGROUND,)):
                 told = [entry for entry in entries if entry.rank <= self._rank] or entries[:1]
@@ -224,7 +237,7 @@ class Replay:
                         return self._found(entry, attempt)
         return None
 
-    def _again(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+    def _again(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         for bucket, _, check in levels:
             for entries in self._owned(bucket):
                 for entry in reversed(entries[-_WINDOW:]):
@@ -238,7 +251,7 @@ class Replay:
                     return self._found(entry, attempt, self._book.again(asked.title, entry))
         return None
 
-    def _startup(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+    def _startup(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         for bucket, _, check in levels:
             for entries in bucket.of((STARTUP,)):
                 for entry in (*self._unclaimed(entries), *entries[-1:]):
@@ -252,7 +265,7 @@ class Replay:
                         return self._found(entry, attempt)
         return None
 
-    def _earlier(self, asked: Asked, levels: Sequence[tuple[Bucket, Check, Check]]) -> Found | None:
+    def _earlier(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         for bucket, _, check in levels:
             for _, entry in zip(range(_WINDOW), bucket.before(self._rank), strict=False):
                 attempt = check(entry)
@@ -314,16 +327,14 @@ class Replay:
     def _found(
         self, entry: Entry, attempt: Attempt, warning: str | None = None, finding: Finding | None = None
     ) -> Found:
-        """What `entry` tells, in the words of this run. A made-up value that it tells before the app has made one up
-        keeps its recorded name."""
+        """What `entry` tells, in the words of this run. A made-up value that the app has not made up yet goes by
+        its recorded name; that binds nothing."""
         self._times.update(attempt.times)
         tentative = attempt.names()
         names = {}
         for recorded in entry.echoes:
             actual = tentative.get(recorded) or self.bindings.actual(recorded) or self._times.get(recorded)
-            if actual is None:
-                self.bindings.bind(recorded, recorded, f"{entry.name}'s answer")
-            elif actual != recorded:
+            if actual is not None and actual != recorded:
                 names[recorded] = actual
         return Found(
             mock=entry.recall(), names=names, warnings=(warning,) if warning is not None else (), finding=finding

@@ -15,7 +15,7 @@ from functools import lru_cache
 from protocols.furniture import Value
 from protocols.generated import generated_spans, looks_generated
 
-_SECRET = re.compile(r'\{\{secret "[^"]*"\}\}')
+_SEALED = re.compile(r'\{\{(?:secret|redacted) "[^"]*"\}\}')
 _LONG = 512  # a text this long is not worth remembering
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")
@@ -92,14 +92,19 @@ def spans(text: str) -> Sequence[tuple[int, int]]:
     """Where `text` has atoms: (start, end), in order, never touching each other's characters."""
     if text.startswith("sha256:"):  # stands for a body too large or too binary to be looked into: given, every byte
         return []
-    if "{{secret " in text:
-        return [found.span() for found in _SECRET.finditer(text)]
+    if "{{" in text and _SEALED.search(text):
+        return [found.span() for found in _SEALED.finditer(text)]
     return [(start, end) for start, end, _ in generated_spans(text)]
+
+
+def is_sealed(text: str) -> bool:
+    """Whether `text` holds a secret's placeholder: what stood there is not known, or not to be known."""
+    return "{{" in text and _SEALED.search(text) is not None
 
 
 def fits(recorded: str, now: str) -> bool:
     """Whether `now` is the sort of thing that `recorded` is: a UUID for a UUID, a digest for one of the same length."""
-    if recorded.startswith("{{secret "):
+    if is_sealed(recorded):
         return bool(now)
     if _UUID.fullmatch(recorded):
         return _UUID.fullmatch(now) is not None and len(recorded) == len(now)
