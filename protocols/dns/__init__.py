@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-from protocols.dns.decode import DnsDecoder
-from protocols.dns.match import detect, difference, is_effect, rebind, response_values, route, title, values
-from protocols.dns.messages import (
-    DnsExchange,
-    DnsRequest,
-    DnsResponse,
-    answer_for,
-    build_answer,
-    build_error,
-    exchange_from,
-    request_of,
-)
-from protocols.dns.serve import DnsResponder
-from protocols.dns.yaml import KINDS, from_spec, to_spec
+from protocols.dns.detect import detect
 from protocols.furniture import Room
+from protocols.late import late, room_parts
 
-__all__ = [
-    "ROOM",
-    "DnsExchange",
-    "DnsRequest",
-    "DnsResponse",
-    "answer_for",
-    "build_answer",
-    "build_error",
-    "exchange_from",
-    "request_of",
-]
+ROOM = Room(name="dns", kinds=("DNS",), detect=detect, **room_parts(__name__, "DnsDecoder", "DnsResponder"))
 
-ROOM = Room(
-    name="dns",
-    kinds=KINDS,
-    detect=detect,
-    decoder=DnsDecoder,
-    responder=DnsResponder,
-    route=route,
-    values=values,
-    response_values=response_values,
-    rebind=rebind,
-    is_effect=is_effect,
-    difference=difference,
-    title=title,
-    to_spec=to_spec,
-    from_spec=from_spec,
-)
+# Datagrams by themselves, for whoever runs a DNS server: see `messages`.
+exchange_from = late("protocols.dns.messages", "exchange_from")
+request_of = late("protocols.dns.messages", "request_of")
+answer_for = late("protocols.dns.messages", "answer_for")
+build_answer = late("protocols.dns.messages", "build_answer")
+build_error = late("protocols.dns.messages", "build_error")

@@ -6,13 +6,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from protocols.dns.messages import DnsRequest, DnsResponse
-from protocols.furniture import Difference, Guess, Value
+from protocols.furniture import Difference, Value
 from testset.model import Server
-
-
-def detect(client: bytes, server: bytes) -> Guess:
-    """Never a connection's: DNS comes as datagrams, and whoever receives these knows the port."""
-    return Guess.NO
 
 
 def route(server: Server, request: DnsRequest) -> Hashable:

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from protocols.furniture import Room
-from protocols.generic.decode import GenericDecoder, connection_failed
-from protocols.generic.match import (
-    begins,
-    detect,
-    difference,
-    is_effect,
-    rebind,
-    response_values,
-    route,
-    title,
-    values,
-)
-from protocols.generic.serve import GenericResponder
-from protocols.generic.yaml import KINDS, from_spec, to_spec
-
-__all__ = ["ROOM", "connection_failed"]
+from protocols.generic.detect import detect
+from protocols.late import late, room_parts
 
 ROOM = Room(
     name="generic",
-    kinds=KINDS,
+    kinds=("Generic",),
     detect=detect,
-    decoder=GenericDecoder,
-    responder=GenericResponder,
-    route=route,
-    values=values,
-    response_values=response_values,
-    rebind=rebind,
-    is_effect=is_effect,
-    difference=difference,
-    title=title,
-    to_spec=to_spec,
-    from_spec=from_spec,
-    begins=begins,
+    begins=late("protocols.generic.match", "begins"),
+    **room_parts(__name__, "GenericDecoder", "GenericResponder"),
 )
+
+# A connection that never came to be, as an exchange: see `decode.connection_failed`.
+connection_failed = late("protocols.generic.decode", "connection_failed")

@@ -7,14 +7,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from protocols.documents import readable
-from protocols.furniture import Difference, Guess, Value
+from protocols.furniture import Difference, Value
 from protocols.generic.wire import GenericRequest, GenericResponse, Turn
 from testset.model import Server, Side
-
-
-def detect(client: bytes, server: bytes) -> Guess:
-    """Never claims a connection: this room takes what no other one knows."""
-    return Guess.NO
 
 
 def route(server: Server, request: GenericRequest) -> Hashable:

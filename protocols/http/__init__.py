@@ -3,25 +3,7 @@
 from __future__ import annotations
 
 from protocols.furniture import Room
-from protocols.http.decode import HttpDecoder
 from protocols.http.detect import detect
-from protocols.http.match import difference, is_effect, rebind, response_values, route, title, values
-from protocols.http.serve import HttpResponder
-from protocols.http.yaml import KINDS, from_spec, to_spec
+from protocols.late import room_parts
 
-ROOM = Room(
-    name="http",
-    kinds=KINDS,
-    detect=detect,
-    decoder=HttpDecoder,
-    responder=HttpResponder,
-    route=route,
-    values=values,
-    response_values=response_values,
-    rebind=rebind,
-    is_effect=is_effect,
-    difference=difference,
-    title=title,
-    to_spec=to_spec,
-    from_spec=from_spec,
-)
+ROOM = Room(name="http", kinds=("Http",), detect=detect, **room_parts(__name__, "HttpDecoder", "HttpResponder"))
