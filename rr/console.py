@@ -51,8 +51,8 @@ _ROLES: Mapping[Role, str] = {
     Role.BLANK: _PLAIN,
 }
 _ASCII = str.maketrans({"✓": "ok", "✗": "x", "→": "->", "…": "...", "─": "-", "·": "-", "–": "-", "—": "-"})
-_LOOK_AHEAD = 36  # columns that a title has at least, so that the first lines are aligned with the later ones
-_WIDEST_TITLE = 56
+_LOOK_AHEAD = 32  # columns that a title has at least, so that the first lines are aligned with the later ones
+_WIDEST_TITLE = 48
 
 
 class Console:
