@@ -29,7 +29,10 @@ _LONG_KEY = 120  # YAML readers look for the colon within 1024 bytes; a longer k
 _ON_ONE_LINE = frozenset({"metadata"})
 
 # What may not stand in the file as it is: controls, line breaks other than \n, invisible and direction-changing marks.
-_SPECIAL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\ufffe\uffff"
+_SPECIAL = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff0-\ufffb\ufffe\uffff"
+)
 _UNPRINTABLE = re.compile(f"[\t\n{_SPECIAL}]")
 _NO_BLOCK = re.compile(f"[{_SPECIAL}]|[ \t](?:\n|\\Z)|\n\n\\Z|\\A\\s*\\Z")
 _ESCAPED = re.compile(f'[\t\n"\\\\{_SPECIAL}]')
@@ -50,9 +53,9 @@ def dump(tree: Any) -> str:
     """The tree as one YAML document, without `---`. Raises `DocumentError` for what YAML cannot hold."""
     out: list[str] = []
     if isinstance(tree, Mapping) and tree:
-        _mapping(out, tree, 0, inline=False)
+        write_mapping(out, tree, 0, inline=False)
     elif isinstance(tree, (list, tuple)) and tree:
-        _list(out, tree, 0)
+        write_list(out, tree, 0)
     else:
         out.append(_scalar(tree, 0, root=True) + "\n")
     text = "".join(out)
@@ -61,8 +64,8 @@ def dump(tree: Any) -> str:
     return text
 
 
-def _mapping(out: list[str], tree: Mapping[Any, Any], indent: int, *, inline: bool) -> None:
-    """`inline`: the first key goes on the line that has been begun (`- key: value`)."""
+def write_mapping(out: list[str], tree: Mapping[Any, Any], indent: int, *, inline: bool) -> None:
+    """In block style. `inline`: the first key goes on the line that has been begun (`- key: value`)."""
     pad = " " * indent
     for key, value in tree.items():
         name = _in_line(key)
@@ -78,19 +81,19 @@ def _mapping(out: list[str], tree: Mapping[Any, Any], indent: int, *, inline: bo
                 out.append(f" {line}\n")
             else:
                 out.append("\n")
-                _mapping(out, value, indent + 2, inline=False)
+                write_mapping(out, value, indent + 2, inline=False)
         elif isinstance(value, (list, tuple)):
             line = _one_line(value, _LINE) if _is_flat(value) else None
             if line is not None:
                 out.append(f" {line}\n")
             else:
                 out.append("\n")
-                _list(out, value, indent + 2)
+                write_list(out, value, indent + 2)
         else:
             out.append(f" {_scalar(value, indent)}\n")
 
 
-def _list(out: list[str], tree: list[Any] | tuple[Any, ...], indent: int) -> None:
+def write_list(out: list[str], tree: list[Any] | tuple[Any, ...], indent: int) -> None:
     pad = " " * indent
     for item in tree:
         out.append(f"{pad}- ")
@@ -98,17 +101,26 @@ def _list(out: list[str], tree: list[Any] | tuple[Any, ...], indent: int) -> Non
             line = _one_line(item, _ROW) if _is_flat(item) else None
             if line is None:
                 out[-1] = f"{pad}-\n"
-                _list(out, item, indent + 2)
+                write_list(out, item, indent + 2)
                 continue
             out.append(f"{line}\n")
         elif isinstance(item, Mapping):
             line = _one_line(item, _LINE) if _is_flat(item.values(), lists=True) else None
             if line is None:
-                _mapping(out, item, indent + 2, inline=True)
+                write_mapping(out, item, indent + 2, inline=True)
                 continue
             out.append(f"{line}\n")
         else:
             out.append(f"{_scalar(item, indent)}\n")
+
+
+def in_line(tree: Any) -> str:
+    """In flow style, however long."""
+    if isinstance(tree, Mapping):
+        return "{" + ", ".join(f"{_in_line(key)}: {in_line(value)}" for key, value in tree.items()) + "}"
+    if isinstance(tree, (list, tuple)):
+        return "[" + ", ".join(in_line(item) for item in tree) + "]"
+    return _in_line(tree)
 
 
 def _is_flat(values: Any, *, lists: bool = False) -> bool:
@@ -170,11 +182,16 @@ def _scalar(value: Any, indent: int, *, root: bool = False) -> str:
         return _other(value)
     if "\n" not in value:
         return value if _is_plain(value) else _quoted(value)
-    pad = " " * (indent + 2)
+    return write_text(value, indent, indent + 2, root=root)
+
+
+def write_text(value: str, indent: int, width: int, *, root: bool = False) -> str:
+    """A text of several lines, each `width` blanks from the left."""
+    pad = " " * width
     needs_indicator = value[0] in " \t\n"
-    if _NO_BLOCK.search(value) or (root and needs_indicator):
+    if _NO_BLOCK.search(value) or (needs_indicator and (root or width - indent > 9)):
         return _quoted_lines(value, pad)
-    head = "|" + ("2" if needs_indicator else "") + ("" if value.endswith("\n") else "-")
+    head = "|" + (str(width - indent) if needs_indicator else "") + ("" if value.endswith("\n") else "-")
     lines = value.removesuffix("\n").split("\n")
     return "\n".join([head, *(pad + line if line else "" for line in lines)])
 

@@ -1,5 +1,5 @@
-"""Where secrets are in a text: by name (`"password": "..."`, `token=...`), by place (a header, a URL's user part) and by
-shape (a JWT, a cloud key). Only finds; what becomes of a secret is said in `redaction`.
+"""Where secrets are in a text: by name (`"password": "..."`, `token=...`), by place (a header, a URL's user part)
+and by shape (a JWT, a cloud key). Only finds; what becomes of a secret is said in `redaction`.
 
 Names are compared as words, so `db_password`, `dbPassword` and `DB-PASSWORD` are one. A text is looked at closely only
 if a cheap test (`may_hold`) says that it is worth it: most texts hold none.
@@ -40,7 +40,8 @@ _LAST_WORDS = {
     "password": "password", "passwd": "password", "pwd": "password", "passphrase": "password", "passcode": "password",
     "otp": "password", "cvv": "cvv", "cvc": "cvv",
     "secret": "secret", "credential": "secret", "credentials": "secret", "authorization": "credential",
-    "token": "token", "jwt": "token", "session": "session", "sessionid": "session", "sessid": "session", "sid": "session",
+    "token": "token", "jwt": "token", "session": "session", "sessionid": "session", "sessid": "session",
+    "sid": "session",
     "cookie": "cookie", "apikey": "api-key",
 }  # fmt: skip
 _LAST_TWO = {
@@ -63,10 +64,10 @@ _SUBSCRIPT = re.compile(r"\[([^\[\]]+)\]\Z")
 
 _HEADERS = {
     "authorization": "credential", "proxy-authorization": "credential", "cookie": "cookie", "set-cookie": "cookie",
-    "x-api-key": "api-key", "x-goog-api-key": "api-key", "x-functions-key": "api-key", "ocp-apim-subscription-key": "api-key",
-    "x-auth-key": "api-key", "x-amz-security-token": "token", "x-hub-signature": "signature",
-    "x-hub-signature-256": "signature", "x-slack-signature": "signature", "stripe-signature": "signature",
-    "x-amz-signature": "signature", "authentication-info": "credential",
+    "x-api-key": "api-key", "x-goog-api-key": "api-key", "x-functions-key": "api-key",
+    "ocp-apim-subscription-key": "api-key", "x-auth-key": "api-key", "x-amz-security-token": "token",
+    "x-hub-signature": "signature", "x-hub-signature-256": "signature", "x-slack-signature": "signature",
+    "stripe-signature": "signature", "x-amz-signature": "signature", "authentication-info": "credential",
 }  # fmt: skip
 
 # -- shapes -----------------------------------------------------------------------------------------------------
@@ -76,41 +77,58 @@ _SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (  # kind, what it canno
     (
         "private-key",
         ("PRIVATE KEY",),
-        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----[\s\S]{1,8000}?-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
+        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----[\s\S]{1,8000}?"
+        r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
     ),
     ("aws-key", ("AKIA", "ASIA"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("github-token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"), r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})"),
+    (
+        "github-token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})",
+    ),
     ("gitlab-token", ("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,255}"),
     ("slack-token", ("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,255}"),
-    ("stripe-key", ("k_live_", "k_test_", "whsec_"), r"\b(?:[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{16,255})"),
+    (
+        "stripe-key",
+        ("k_live_", "k_test_", "whsec_"),
+        r"\b(?:[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{16,255})",
+    ),
     ("google-key", ("AIza", "ya29."), r"\b(?:AIza[0-9A-Za-z_-]{30,64}|ya29\.[0-9A-Za-z_-]{20,1024})"),
     ("sendgrid-key", ("SG.",), r"\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}"),
     ("npm-token", ("npm_",), r"\bnpm_[A-Za-z0-9]{30,64}"),
-    ("password-hash", ("$2a$", "$2b$", "$2y$", "$argon2"), r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$[A-Za-z0-9+/=,$]{20,255}"),
-)  # fmt: skip
+    (
+        "password-hash",
+        ("$2a$", "$2b$", "$2y$", "$argon2"),
+        r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$[A-Za-z0-9+/=,$]{20,255}",
+    ),
+)
 
 # -- names with values, in a text of any kind -------------------------------------------------------------------
 
 _VALUE = 8192  # characters of the longest value that is found: what a reader in pieces must keep in view
 _JSON = re.compile(
-    r'"(?P<name>[\w.\- ]{1,64})"\s{0,32}:\s{0,32}(?:"(?P<value>(?:[^"\\]|\\.){1,%d})"|(?P<number>-?\d[\d.eE+\-]{0,32}))' % _VALUE, re.S
-)  # fmt: skip
-_JSON_IN_JSON = re.compile(
-    r'(?P<level>\\+)"(?P<name>[\w.\- ]{1,64})(?P=level)"\s{0,32}:\s{0,32}(?:(?P=level)"(?P<value>.{1,%d}?)(?<!\\)(?P=level)"|(?P<number>-?\d[\d.]{0,32}))'
-    % _VALUE,
+    r'"(?P<name>[\w.\- ]{1,64})"\s{0,32}:\s{0,32}'
+    rf'(?:"(?P<value>(?:[^"\\]|\\.){{1,{_VALUE}}})"|(?P<number>-?\d[\d.eE+\-]{{0,32}}))',
     re.S,
-)  # fmt: skip
-_FORM = re.compile(r"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%%+\-\[\]]{1,100})=(?P<value>[^&;\s\"'<>]{1,%d})" % _VALUE)
-_QUOTED = re.compile(
-    r"\b(?P<name>[\w.\-]{1,64})['`\"]?\s{0,8}[=:]\s{0,8}'(?P<value>(?:[^'\\]|\\.|''){1,%d})'" % _VALUE, re.S
 )
-_XML = re.compile(r"<(?P<name>[\w.\-:]{1,64})(?:\s[^<>]{0,200})?>(?P<value>[^<>]{1,%d})</(?P=name)>" % _VALUE)
-_PART = re.compile(
-    r'name="(?P<name>[^"\r\n]{1,100})"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,8}\r?\n(?P<value>.{1,%d}?)(?=\r?\n--)' % _VALUE, re.S
-)  # fmt: skip
-_HEADER_LINE = re.compile(r"^(?P<name>[A-Za-z0-9\-]{3,64}):[ \t]*(?P<value>[^\r\n]{1,%d}?)[ \t]*\r?$" % _VALUE, re.M)
+_JSON_IN_JSON = re.compile(
+    r'(?P<level>\\+)"(?P<name>[\w.\- ]{1,64})(?P=level)"\s{0,32}:\s{0,32}'
+    rf'(?:(?P=level)"(?P<value>.{{1,{_VALUE}}}?)(?<!\\)(?P=level)"|(?P<number>-?\d[\d.]{{0,32}}))',
+    re.S,
+)
+_FORM = re.compile(rf"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%+\-\[\]]{{1,100}})=(?P<value>[^&;\s\"'<>]{{1,{_VALUE}}})")
+_QUOTED = re.compile(
+    rf"\b(?P<name>[\w.\-]{{1,64}})['`\"]?\s{{0,8}}[=:]\s{{0,8}}'(?P<value>(?:[^'\\]|\\.|''){{1,{_VALUE}}})'", re.S
+)
+_XML = re.compile(rf"<(?P<name>[\w.\-:]{{1,64}})(?:\s[^<>]{{0,200}})?>(?P<value>[^<>]{{1,{_VALUE}}})</(?P=name)>")
+_PART = re.compile(  # of a multipart body
+    r'name="(?P<name>[^"\r\n]{1,100})"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,8}\r?\n'
+    rf"(?P<value>.{{1,{_VALUE}}}?)(?=\r?\n--)",
+    re.S,
+)
+_HEADER_LINE = re.compile(rf"^(?P<name>[A-Za-z0-9\-]{{3,64}}):[ \t]*(?P<value>[^\r\n]{{1,{_VALUE}}}?)[ \t]*\r?$", re.M)
 _USER = re.compile(r"://[^/\s:@\"'<>]{0,200}:(?P<value>[^/\s@\"'<>]{1,1000})@")
-_BEARER = re.compile(r"\b[Bb]earer\s+(?P<value>[A-Za-z0-9._~+/\-]{8,%d}={0,2})" % _VALUE)
+_BEARER = re.compile(rf"\b[Bb]earer\s+(?P<value>[A-Za-z0-9._~+/\-]{{8,{_VALUE}}}={{0,2}})")
 _SIGV4 = re.compile(r"\b(?:X-Amz-)?Signature=(?P<value>[0-9a-f]{64})")
 _SCHEME = re.compile(r"[A-Za-z][\w\-]*\s+(?=\S)")
 _COOKIE = re.compile(r"(?:\A|(?<=[;,]))\s*[^=;,\s]+=\"?(?P<value>[^;\"]+)")

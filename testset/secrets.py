@@ -1,8 +1,8 @@
 """The vault: what stands behind each `{{secret "..."}}`, encrypted in `keploy/secrets.yml`, which may be committed.
 
 A value is sealed with ChaCha20-Poly1305, its name bound to it; the nonce is made from name and value, so an unchanged
-secret is the same line every time. The key is not in the project: `RR_KEY` (base64), or a file in the user's data folder,
-made on first use. Which values are secrets is decided in `redaction`.
+secret is the same line every time. The key is not in the project: `RR_KEY` (base64), or a file in the user's data
+folder, made on first use. Which values are secrets is decided in `redaction`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KIND = "Secrets"
 _NONCE = 12
 _KEY = 32
 _HEAD = """\
-# What stands behind each {{{{secret "..."}}}} of the recordings, encrypted. It may be committed; the key is kept elsewhere.
+# What stands behind each {{{{secret "..."}}}}, encrypted. It may be committed; the key is kept elsewhere.
 version: {version}
 kind: {kind}
 name: secrets

@@ -1,4 +1,4 @@
-"""Documents from YAML text and back: one at a time, so that a file of any size needs the memory of its largest document.
+"""Documents from YAML text and back: one at a time, so that a file of any size needs the memory of one document.
 
 A file is cut at its `---` lines before anything is parsed (at the start of a line they can be nothing else in
 YAML), so a document can be found again by its offset and read alone: `iter_refs` finds, `read_document` reads.
@@ -10,10 +10,10 @@ keep their nanoseconds), and so does a number with a leading zero. A key that is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -30,11 +30,15 @@ __all__ = [
     "iter_documents",
     "iter_refs",
     "load",
+    "load_with_lines",
     "parse_document",
+    "positions",
     "read_document",
     "read_only_document",
     "to_text",
 ]
+
+Read = TypeVar("Read")
 
 VERSION = "api.keploy.io/v1beta1"
 _KEYS = ("version", "kind", "name", "spec")
@@ -71,22 +75,77 @@ def to_text(document: Document) -> str:
 
 def load(data: bytes | str, *, path: Path | None = None, line: int = 1) -> Any:
     """The one YAML document in `data`; `line` is that of its first line in the file."""
-    loader = _Loader(data)
+    return _read(data, path, line, lambda loader: loader.get_single_data())
+
+
+def load_with_lines(data: bytes | str, *, path: Path | None = None) -> tuple[Any, dict[tuple[Any, ...], int]]:
+    """The same, and the line of every key (settings want to name it)."""
+
+    def read(loader: Any) -> tuple[Any, dict[tuple[Any, ...], int]]:
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
+        lines: dict[tuple[Any, ...], int] = {}
+        _note_lines(loader, node, (), lines)
+        return loader.construct_document(node), lines
+
+    return _read(data, path, 1, read)
+
+
+def positions(text: str, *, path: Path | None = None, line: int = 1) -> tuple[Any, Any]:
+    """The document as PyYAML's nodes, which know where in the text they stand, and as values. Each node has its value
+    as `plain`. Both are None for a text without a document."""
+
+    def read(loader: Any) -> tuple[Any, Any]:
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        return node, _note_values(loader, node)
+
+    return _read(text, path, line, read, _PythonLoader)  # the C parser counts bytes where this one counts characters
+
+
+def _note_values(loader: Any, node: Any) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        plain: Any = {_note_values(loader, key): _note_values(loader, value) for key, value in node.value}
+    elif isinstance(node, yaml.SequenceNode):
+        plain = [_note_values(loader, item) for item in node.value]
+    else:
+        plain = loader.construct_object(node, deep=True)
+    node.plain = plain
+    return plain
+
+
+def _note_lines(loader: Any, node: Any, place: tuple[Any, ...], lines: dict[tuple[Any, ...], int]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*place, loader.construct_object(key, deep=True))
+            lines[here] = key.start_mark.line + 1
+            _note_lines(loader, value, here, lines)
+
+
+def _read(data: bytes | str, path: Path | None, line: int, read: Callable[[Any], Read], kind: Any = None) -> Read:
     try:
-        return loader.get_single_data()
+        loader = (kind or _Loader)(data)  # the Python reader looks at the first bytes here
+    except yaml.reader.ReaderError as error:
+        raise _unreadable(error, path, line) from error
+    try:
+        return read(loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = line if mark is None else line + mark.line
-        said = " ".join(part for part in (error.context, error.problem) if part)
+        said = ", ".join(part for part in (error.context, error.problem) if part)
         raise DocumentError(f"this is not YAML: {said}", path=path, line=where) from error
     except yaml.reader.ReaderError as error:
-        raise DocumentError(
-            f"this is not YAML: {error.reason} at byte {error.position}", path=path, line=line
-        ) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; bombs of brackets
+        raise _unreadable(error, path, line) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; a bomb of brackets
         raise DocumentError(f"this cannot be read: {error}", path=path, line=line) from error
     finally:
         loader.dispose()
+
+
+def _unreadable(error: yaml.reader.ReaderError, path: Path | None, line: int) -> DocumentError:
+    return DocumentError(f"this is not YAML: {error.reason} (position {error.position})", path=path, line=line)
 
 
 def parse_document(data: bytes | str, *, path: Path | None = None, line: int = 1) -> Document:
