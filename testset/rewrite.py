@@ -49,9 +49,7 @@ def rewrite(path: Path, redacted: RedactedDocument) -> bool:
 
 def edit(text: str, changes: Mapping[Place, Any], *, path: Path | None = None) -> str:
     """The text of one document with the values at some places changed, added or removed (`REMOVE`)."""
-    for place, value in changes.items():
-        text = _edited(text, place, value, path)
-    return text
+    return _all_edited(text, list(changes.items()), path)
 
 
 def set_to(text: str, tree: Any, *, path: Path | None = None, line: int = 1) -> str:
@@ -59,9 +57,7 @@ def set_to(text: str, tree: Any, *, path: Path | None = None, line: int = 1) -> 
     root, old = positions(text, path=path, line=line)
     if root is None or not isinstance(old, dict) or not isinstance(tree, Mapping):
         return emit.dump(tree)
-    for place, value in _differences(old, tree, ()):
-        text = _edited(text, place, value, path)
-    return text
+    return _all_edited(text, _differences(old, tree, ()), path)
 
 
 def _differences(old: Any, new: Any, place: Place) -> list[tuple[Place, Any]]:
@@ -77,26 +73,52 @@ def _differences(old: Any, new: Any, place: Place) -> list[tuple[Place, Any]]:
     return [] if same else [(place, new)]
 
 
-# -- one change -------------------------------------------------------------------------------------------------
+# -- changes ----------------------------------------------------------------------------------------------------
+
+
+def _all_edited(text: str, changes: list[tuple[Place, Any]], path: Path | None) -> str:
+    """New values in old places are put in from the last to the first, for which the file is parsed once; what is added
+    or removed moves the rest, and takes a look at the file of its own."""
+    places = [place for place, _ in changes]
+    root, _ = positions(text, path=path)
+    if root is not None and not any(a is not b and b[: len(a)] == a for a in places for b in places):
+        found = [(_walk(root, place), place, value) for place, value in changes if value is not REMOVE]
+        replaced = [(nodes, place, value) for nodes, place, value in found if len(nodes) == len(place) + 1]
+        for nodes, _, value in sorted(replaced, key=lambda one: -one[0][-1].start_mark.index):
+            text = _replaced(text, nodes[:-1], nodes[-1], value)
+        done = {place for _, place, _ in replaced}
+        changes = [(place, value) for place, value in changes if place not in done]
+    for place, value in changes:
+        text = _edited(text, place, value, path)
+    return text
 
 
 def _edited(text: str, place: Place, value: Any, path: Path | None) -> str:
-    root, _ = positions(text, path=path, line=1)
+    root, _ = positions(text, path=path)
     if root is None:
         if value is REMOVE:
             return text
         return (text if not text or text.endswith("\n") else text + "\n") + emit.dump(_nested(place, value))
-    parents: list[Any] = []
-    node = root
-    for depth, step in enumerate(place):
-        child = _child(node, step)
-        if child is None:
-            return _added(text, parents, node, place[:depth], step, place[depth + 1 :], value, path)
-        parents.append(node)
-        node = child
+    nodes = _walk(root, place)
+    if len(nodes) == len(place) + 1:
+        if value is REMOVE:
+            return _removed(text, nodes[:-1], place[-1])
+        return _replaced(text, nodes[:-1], nodes[-1], value)
     if value is REMOVE:
-        return _removed(text, parents, place, path)
-    return _replaced(text, parents, node, place, value, path)
+        return text
+    depth = len(nodes) - 1
+    return _added(text, nodes[:-1], nodes[-1], place[depth], _nested(place[depth + 1 :], value))
+
+
+def _walk(root: Any, place: Place) -> list[Any]:
+    """The nodes on the way to a place, as far as they are there."""
+    nodes = [root]
+    for step in place:
+        child = _child(nodes[-1], step)
+        if child is None:
+            break
+        nodes.append(child)
+    return nodes
 
 
 def _child(node: Any, step: Any) -> Any:
@@ -109,14 +131,9 @@ def _child(node: Any, step: Any) -> Any:
     return None
 
 
-def _added(
-    text: str, parents: list[Any], node: Any, at: Place, step: Any, rest: Place, value: Any, path: Path | None
-) -> str:
-    if value is REMOVE:
-        return text
-    value = _nested(rest, value)
+def _added(text: str, parents: list[Any], node: Any, step: Any, value: Any) -> str:
     if not isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) or not node.value:
-        return _replaced(text, parents, node, at, _with(_plain(node), step, value), path)
+        return _replaced(text, parents, node, _with(_plain(node), step, value))
     is_mapping = isinstance(node, yaml.MappingNode)
     if node.flow_style:
         end = _end(text, node.value[-1][1] if is_mapping else node.value[-1])
@@ -133,10 +150,10 @@ def _added(
     return text[:end] + lead + "".join(out) + text[end:]
 
 
-def _removed(text: str, parents: list[Any], place: Place, path: Path | None) -> str:
-    parent, step = parents[-1], place[-1]
+def _removed(text: str, parents: list[Any], step: Any) -> str:
+    parent = parents[-1]
     if parent.flow_style or len(parent.value) == 1:
-        return _replaced(text, parents[:-1], parent, place[:-1], _without(_plain(parent), step), path)
+        return _replaced(text, parents[:-1], parent, _without(_plain(parent), step))
     if isinstance(parent, yaml.MappingNode):
         index = next(i for i, (key, _) in enumerate(parent.value) if key.plain == step)
         key, node = parent.value[index]
@@ -155,7 +172,7 @@ def _removed(text: str, parents: list[Any], place: Place, path: Path | None) -> 
     return text[:line] + text[_line_end(text, _end(text, node)) :]
 
 
-def _replaced(text: str, parents: list[Any], node: Any, place: Place, value: Any, path: Path | None) -> str:
+def _replaced(text: str, parents: list[Any], node: Any, value: Any) -> str:
     start, end = node.start_mark.index, _end(text, node)
     if not parents:  # the whole document
         return text[:start] + emit.dump(value) + text[_line_end(text, end) :]
@@ -200,9 +217,10 @@ def _end(text: str, node: Any) -> int:
     if not isinstance(node, yaml.ScalarNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return _end(text, last[1] if isinstance(node, yaml.MappingNode) else last)
-    if getattr(node, "style", None) in ("|", ">"):
-        return node.start_mark.index + len(text[node.start_mark.index : node.end_mark.index].rstrip(" \n"))
+    start: int = node.start_mark.index
     end: int = node.end_mark.index
+    if getattr(node, "style", None) in ("|", ">"):
+        return start + len(text[start:end].rstrip(" \n"))
     return end
 
 

@@ -221,7 +221,7 @@ class TestSetWriter:
         return path
 
     def add_asset(self, body: FileBody, redactor: Redactor, extension: str = "bin") -> str:
-        """Takes over a large body, redacted; returns its path in the test set. The same content is kept once."""
+        """Copies a large body, redacting it; returns its path in the test set. The same content is kept once."""
         folder = self.path / "assets"
         digest = hashlib.sha256()
 
