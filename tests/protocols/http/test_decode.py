@@ -179,7 +179,9 @@ SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
     [(UPGRADE, SWITCHING), (b"CONNECT db:3306 HTTP/1.1\r\nHost: db:3306\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n")],
 )
 def test_after_a_switch_the_rest_is_left_alone(request_: bytes, response: bytes) -> None:
-    played = play(HttpDecoder, [client(GET), server(OK), client(request_), server(response + b"\x81\x01"), client(b"x")])
+    played = play(
+        HttpDecoder, [client(GET), server(OK), client(request_), server(response + b"\x81\x01"), client(b"x")]
+    )
     assert [e.response.status for e in played.exchanges] == [200, int(response[9:12])]
     assert "no longer HTTP" in str(played.error)
     # whoever keeps the rest as raw bytes begins exactly behind the heads
@@ -288,7 +290,9 @@ CONVERSATIONS: list[list[Step]] = [
     [client(b"\r\n" + POST[:-2]), server(OK), client(POST[-2:]), Ends(SERVER), Ends(CLIENT)],
     [
         client(b"PUT /f HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n1\r\n\r\r\n0\r\nA: b\r\n\r\n"),
-        server(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        server(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+        ),
         Ends(SERVER),
     ],
     [client(b"HEAD / HTTP/1.0\r\n\r\n"), server(b"HTTP/1.0 200 \r\nContent-Length: 9\r\n\r\n"), Ends(SERVER)],
