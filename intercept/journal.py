@@ -12,7 +12,7 @@ import os
 import pathlib
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -69,7 +69,8 @@ class JournalWriter:
         self._number = first_segment - 1
         self._file = -1
         self._size = 0
-        self._written = 0
+        # A relay that takes over from one that died counts on from there.
+        self._written = self._released() + sum(path.stat().st_size for path in folder.glob("*.seg"))
         self.stopped: str | None = None
         self._next_segment()
 
@@ -105,11 +106,7 @@ class JournalWriter:
 
     def backlog(self) -> int:
         """Bytes written that the recorder has not released yet."""
-        try:
-            with open(self._folder / "released", "rb") as file:
-                return self._written - int(file.read() or b"0")
-        except (OSError, ValueError):
-            return self._written
+        return self._written - self._released()
 
     def over_limit(self) -> bool:
         return self.stopped is None and self.backlog() > self._limit
@@ -122,6 +119,12 @@ class JournalWriter:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _released(self) -> int:
+        try:
+            return int((self._folder / "released").read_bytes())
+        except FileNotFoundError:
+            return 0
 
     def _write_rest(self, data: bytes) -> None:
         view = memoryview(data)
@@ -151,8 +154,15 @@ class JournalReader:
 
     _CHUNK = 4 << 20
 
-    def __init__(self, folder: pathlib.Path, first_segment: int = 1) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        first_segment: int = 1,
+        elsewhere: Callable[[int], int | None] = lambda _number: None,
+    ) -> None:
+        """`elsewhere` opens a segment that has left the folder, or returns None."""
         self._folder = folder
+        self._elsewhere = elsewhere
         self.segment = first_segment
         self.position = len(MAGIC)
         self._file = -1
@@ -160,7 +170,7 @@ class JournalReader:
     def read(self, budget: int) -> Iterator[Frame]:
         """The frames written since the last call, up to about `budget` bytes, in whole blocks."""
         while budget > 0 and self._opened():
-            sealed = segment_path(self._folder, self.segment + 1).exists()  # asked before the read: no race
+            sealed = self._is_there(self.segment + 1)  # asked before the read: no race
             chunk = os.pread(self._file, self._CHUNK, self.position)
             if len(chunk) == self._CHUNK:  # a block may be larger than the chunk
                 length = BLOCK.unpack_from(chunk)[0] + BLOCK.size
@@ -188,7 +198,7 @@ class JournalReader:
         if not self._opened():
             return True
         more = os.fstat(self._file).st_size > self.position
-        return not more and not segment_path(self._folder, self.segment + 1).exists()
+        return not more and not self._is_there(self.segment + 1)
 
     def close(self) -> None:
         if self._file >= 0:
@@ -201,7 +211,10 @@ class JournalReader:
         try:
             self._file = os.open(segment_path(self._folder, self.segment), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return False
+            elsewhere = self._elsewhere(self.segment)
+            if elsewhere is None:
+                return False
+            self._file = elsewhere
         head = os.pread(self._file, len(MAGIC), 0)
         if len(head) < len(MAGIC):  # just being made
             os.close(self._file)
@@ -213,6 +226,10 @@ class JournalReader:
                 remedy="Recover it with the version of rr that wrote it, or delete the folder.",
             )
         return True
+
+    def _is_there(self, number: int) -> bool:
+        # Spilling goes from the oldest on, so a later segment in the folder vouches for the ones between.
+        return any(int(name[:8]) >= number for name in os.listdir(self._folder) if name.endswith(".seg"))
 
     def _blocks(self, chunk: bytes) -> Iterator[tuple[int, list[Frame]]]:
         position = 0

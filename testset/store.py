@@ -11,9 +11,11 @@ is saved before a document that leans on it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -92,8 +94,28 @@ class TestSetStore:
         return TestSetWriter(folder, vault)
 
     def open(self, name: str, vault: Vault) -> TestSetWriter:
-        """The writer of a test set that is there: after a crash, or to add to it."""
+        """The writer of a test set that is there: to add to it."""
         return TestSetWriter(self.get(name).path, vault)
+
+    def reopen(self, name: str, vault: Vault) -> TestSetWriter:
+        """The writer of a test set whose recording was cut off: its folder may be empty, or not there yet."""
+        _check_name(name)
+        folder = self.root / name
+        with storage(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return TestSetWriter(folder, vault)
+
+    def check_writable(self) -> None:
+        """Raises `StorageError` now rather than when there is something to be lost."""
+        with storage(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            write_aside(self.root, [b"\0" * 4096]).unlink()
+
+    def discard(self, name: str) -> None:
+        """Removes a test set in which nothing was recorded, and the folder of all sets if it was the only thing."""
+        shutil.rmtree(self.root / name, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.root.rmdir()
 
 
 class TestSet:
@@ -201,6 +223,11 @@ class TestSetWriter:
         offset = self._end + len(separator)
         self._end = offset + len(text)
         return offset, len(text)
+
+    def mocks_end(self) -> int:
+        """Where the next mock will be appended."""
+        self._open_mocks()
+        return self._end
 
     def truncate_mocks(self, offset: int) -> None:
         """Drops what was written after `offset` (the end of a mock): a recovery writes it again."""

@@ -1,0 +1,303 @@
+"""Frames of the journal become exchanges: each connection gets the decoder of the protocol that its first bytes show.
+
+A connection that no protocol knows, or whose decoder gives up, is kept as raw bytes from there on. What is not finished
+yet is remembered by segment, so that the journal can let go of everything before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from intercept.journal import CLIENT, Frame, Kind
+from protocols import dns, generic
+from protocols.furniture import Context, Decoder, Guess, Limits, Room
+from protocols.registry import detect, room_named
+from recorder.ledger import Resume
+from testset.errors import ProtocolError
+from testset.model import BodyBuffer, Ending, Exchange, ExchangeId, Server, Side
+
+LIMITS = Limits(head=1 << 20, message=1 << 20, messages=4096)
+_UNDECIDED = 64 << 10  # bytes after which a connection that no room claims is taken as it is
+_SIDES = (Side.CLIENT, Side.SERVER)
+_ENDINGS = {"refused": Ending.REFUSED, "unreachable": Ending.UNREACHABLE, "timed out": Ending.TIMED_OUT}
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the summary has to tell beside the exchanges."""
+
+    not_http: dict[int, int] = field(default_factory=dict)  # inbound, by port: connections
+    gave_up: list[str] = field(default_factory=list)
+    udp: dict[str, int] = field(default_factory=dict)
+    gaps: list[str] = field(default_factory=list)
+
+
+class _Conversation:
+    """One connection."""
+
+    __slots__ = ("base", "context", "decoder", "ended", "facts", "first_segment", "kept", "kept_bytes", "raw", "room", "skip")
+
+    def __init__(self, context: Context, facts: dict[str, Any], segment: int) -> None:
+        self.context = context
+        self.facts = facts
+        self.first_segment = segment  # where the unfinished part begins
+        self.room: Room | None = None
+        self.decoder: Decoder | None = None
+        self.raw = False
+        self.kept: list[tuple[int, int, bytes, int]] = []  # (side, offset, data, time) that is not settled yet
+        self.kept_bytes = 0
+        self.base = (0, 0)  # stream offsets where the decoder began
+        self.skip = (0, 0)  # a recovery ignores what lies before
+        self.ended: set[int] = set()
+
+
+class Reading:
+    """All connections of a recording. Feed it frames, get exchanges."""
+
+    def __init__(self, new_body: Callable[[], BodyBuffer], resume: dict[int, Resume] | None = None) -> None:
+        self._new_body = new_body
+        self._open: dict[int, _Conversation] = {}
+        self._names: dict[str, str] = {}  # address -> the name that the app asked for
+        self.notes = Notes()
+        for number, one in (resume or {}).items():
+            conversation = self._begin(number, one.facts, 1, one.index)
+            conversation.base = conversation.skip = (one.client, one.server)
+            if one.room == "generic":
+                self._take_raw(conversation)
+            elif one.room is not None:
+                self._decide(conversation, room_named(one.room))
+
+    def feed(self, frame: Frame) -> list[Exchange[Any, Any]]:
+        """The exchanges that this frame completed."""
+        kind = frame.kind
+        if kind is Kind.DATA:
+            conversation = self._open.get(frame.connection)
+            return [] if conversation is None else self._data(conversation, frame)
+        if kind is Kind.OPEN:
+            self._begin(frame.connection, json.loads(frame.data), frame.segment)
+            return []
+        if kind in (Kind.END, Kind.RESET):
+            conversation = self._open.get(frame.connection)
+            return [] if conversation is None else self._end(conversation, frame)
+        if kind is Kind.FAILED:
+            return [self._failed(frame)]
+        if kind is Kind.DATAGRAM:
+            return self._datagram(frame)
+        facts = json.loads(frame.data)
+        if kind is Kind.NOTE:
+            for name, count in facts.get("udp", {}).items():
+                self.notes.udp[name] = self.notes.udp.get(name, 0) + count
+        else:
+            self.notes.gaps.append(facts["why"])
+        return []
+
+    def finish(self, time_ns: int) -> list[Exchange[Any, Any]]:
+        """The recording is over: what is still open was cut short."""
+        found: list[Exchange[Any, Any]] = []
+        for number in sorted(self._open):
+            conversation = self._open[number]
+            for side in (CLIENT, 1):
+                frame = Frame(Kind.END, side, number, 0, b"", time_ns, 0)
+                if number in self._open and side not in conversation.ended:
+                    found += self._end(conversation, frame)
+        return found
+
+    def unfinished(self) -> int:
+        """How many connections are in the middle of something."""
+        return sum(1 for one in self._open.values() if one.kept)
+
+    def open_since(self) -> int | None:
+        """When the oldest of the inbound requests began that are still in hand."""
+        return min((one.kept[0][3] for one in self._open.values() if one.kept and one.context.inbound), default=None)
+
+    def needed_segment(self) -> int | None:
+        """The oldest segment that an unfinished exchange still needs."""
+        return min((one.first_segment for one in self._open.values() if one.kept), default=None)
+
+    def resume(self) -> dict[int, Resume]:
+        """Where each open connection would go on, were this process to end now."""
+        found = {}
+        for number, one in self._open.items():
+            client, server, index = self._settled(one)
+            room = "generic" if one.raw else one.room.name if one.room is not None else None
+            found[number] = Resume(one.facts, client, server, index, room)
+        return found
+
+    # -- connections -----------------------------------------------------------------------------------------------
+
+    def _begin(self, number: int, facts: dict[str, Any], segment: int, first_index: int = 0) -> _Conversation:
+        host, port = facts["server"]
+        server = Server("localhost", port) if facts["inbound"] else self._server(host, port)
+        context = Context(connection=number, inbound=facts["inbound"], server=server, first_index=first_index)
+        self._open[number] = _Conversation(context, facts, segment)
+        return self._open[number]
+
+    def _server(self, host: str, port: int) -> Server:
+        if host.startswith("127.") or host in ("::1", "0.0.0.0", "::"):
+            return Server("localhost", port)
+        return Server(self._names.get(host, host), port)
+
+    def _data(self, one: _Conversation, frame: Frame) -> list[Exchange[Any, Any]]:
+        data, offset = frame.data, frame.offset
+        skip = one.skip[frame.side]
+        if offset < skip:
+            if offset + len(data) <= skip:
+                return []
+            data, offset = data[skip - offset :], skip
+        if not one.kept:
+            one.first_segment = frame.segment
+        keep = data if one.kept_bytes < LIMITS.message else b""
+        one.kept.append((frame.side, offset, keep, frame.time_ns))
+        one.kept_bytes += len(keep)
+        if one.decoder is None:
+            found = self._try_rooms(one)
+        else:
+            found = self._feed(one, frame.side, data, frame.time_ns)
+        self._forget_settled(one)
+        return found
+
+    def _try_rooms(self, one: _Conversation) -> list[Exchange[Any, Any]]:
+        first = [b"".join(data for side, _o, data, _t in one.kept if side == wanted) for wanted in (0, 1)]
+        guess = detect(first[0], first[1])
+        if guess is Guess.MORE and len(first[0]) + len(first[1]) < _UNDECIDED:
+            return []
+        if isinstance(guess, Room):
+            self._decide(one, guess)
+        else:
+            self._take_raw(one)
+        found = []
+        for side, _offset, data, time_ns in list(one.kept):
+            found += self._feed(one, side, data, time_ns)
+        return found
+
+    def _decide(self, one: _Conversation, room: Room) -> None:
+        one.room = room
+        one.decoder = room.decoder(one.context, LIMITS, self._new_body)
+
+    def _take_raw(self, one: _Conversation) -> None:
+        one.raw = True
+        one.room = generic.ROOM
+        one.decoder = generic.ROOM.decoder(one.context, LIMITS, self._new_body)
+        if one.context.inbound:
+            port = one.context.server.port
+            self.notes.not_http[port] = self.notes.not_http.get(port, 0) + 1
+
+    def _feed(self, one: _Conversation, side: int, data: bytes, time_ns: int) -> list[Exchange[Any, Any]]:
+        assert one.decoder is not None
+        try:
+            return one.decoder.feed(_SIDES[side], data, time_ns)
+        except ProtocolError as error:
+            return self._give_up(one, error)
+
+    def _give_up(self, one: _Conversation, error: ProtocolError) -> list[Exchange[Any, Any]]:
+        """The decoder's room was wrong, or the peers left the protocol: the rest is raw bytes."""
+        assert one.room is not None
+        if one.raw:
+            one.kept.clear()
+            return []
+        client, server, index = self._settled(one)
+        where = "to the app" if one.context.inbound else f"to {one.context.server}"
+        self.notes.gave_up.append(f"a connection {where} is kept as raw bytes: {error} ({one.room.name})")
+        one.context = Context(
+            connection=one.context.connection,
+            inbound=one.context.inbound,
+            server=one.context.server,
+            first_index=index,
+        )
+        one.base = (client, server)
+        self._take_raw(one)
+        found: list[Exchange[Any, Any]] = []
+        settled = (client, server)
+        for side, offset, data, time_ns in list(one.kept):
+            rest = data[max(0, settled[side] - offset) :]
+            if rest:
+                found += self._feed(one, side, rest, time_ns)
+        return found
+
+    def _end(self, one: _Conversation, frame: Frame) -> list[Exchange[Any, Any]]:
+        if frame.side in one.ended:
+            return []
+        found: list[Exchange[Any, Any]] = []
+        if one.decoder is None:
+            if not one.kept and frame.kind is Kind.END and not one.ended:
+                one.ended.add(frame.side)
+                return []
+            self._take_raw(one)
+            for side, _offset, data, time_ns in list(one.kept):
+                found += self._feed(one, side, data, time_ns)
+        ending = Ending.RESET if frame.kind is Kind.RESET else Ending.ANSWERED
+        sides = [frame.side] if frame.kind is Kind.END else [frame.side, 1 - frame.side]
+        for side in sides:
+            if side in one.ended:
+                continue
+            one.ended.add(side)
+            try:
+                assert one.decoder is not None
+                found += one.decoder.end(_SIDES[side], ending, frame.time_ns)
+            except ProtocolError as error:
+                found += self._give_up(one, error)
+                raw = one.decoder
+                for again in sorted(one.ended):
+                    found += raw.end(_SIDES[again], ending, frame.time_ns)
+        if len(one.ended) == 2:
+            del self._open[one.context.connection]
+        else:
+            self._forget_settled(one)
+        return found
+
+    def _settled(self, one: _Conversation) -> tuple[int, int, int]:
+        if one.decoder is None:
+            return *one.base, one.context.first_index
+        client, server, index = one.decoder.settled()
+        return one.base[0] + client, one.base[1] + server, index
+
+    def _forget_settled(self, one: _Conversation) -> None:
+        client, server, _index = self._settled(one)
+        settled = (client, server)
+        kept = one.kept
+        gone = 0
+        while gone < len(kept) and kept[gone][1] + max(len(kept[gone][2]), 1) <= settled[kept[gone][0]]:
+            one.kept_bytes -= len(kept[gone][2])
+            gone += 1
+        if gone:
+            del kept[:gone]
+
+    # -- what is no connection -------------------------------------------------------------------------------------
+
+    def _failed(self, frame: Frame) -> Exchange[Any, Any]:
+        facts = json.loads(frame.data)
+        host, port = facts["server"]
+        context = Context(connection=frame.connection, inbound=False, server=self._server(host, port))
+        ending = _ENDINGS[facts["how"]]
+        failed: Exchange[Any, Any] = generic.connection_failed(context, ending, facts["started_ns"], frame.time_ns)
+        return failed
+
+    def _datagram(self, frame: Frame) -> list[Exchange[Any, Any]]:
+        head, _, both = frame.data.partition(b"\n")
+        facts = json.loads(head)
+        question, answer = both[: facts["question"]], both[facts["question"] :]
+        try:
+            exchange: Exchange[Any, Any] = dns.exchange_from(
+                question,
+                answer or None,
+                server=Server("dns", 53),
+                started_ns=facts["asked_ns"],
+                ended_ns=frame.time_ns,
+                id=ExchangeId(0, frame.time_ns),
+            )
+        except ProtocolError as error:
+            self.notes.gave_up.append(f"a DNS question could not be read: {error}")
+            return []
+        if exchange.response is not None:
+            for record in exchange.response.answers:
+                if record.type in ("A", "AAAA"):
+                    self._names[record.data] = exchange.request.name
+        return [exchange]
+
+
+def needed(segments: Iterable[int | None]) -> int | None:
+    """The oldest of the segments that are still needed by anyone."""
+    return min((one for one in segments if one is not None), default=None)

@@ -1,0 +1,244 @@
+"""One recording: from the journal to the files of a test set, while the app runs and after it.
+
+`work` reads a piece of the journal, decodes it, gives each outbound exchange to the test that caused it, redacts and
+writes. What is written, and safely so, is let go of in the journal. The same class finishes a recording whose rr was
+killed: the ledger tells it what was written already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from intercept.journal import JournalReader, segment_path
+from intercept.memory import SessionFolder
+from intercept.spill import Spill
+from protocols.furniture import Room
+from protocols.registry import room_named
+from recorder import bodies, ledger
+from recorder.windows import Attribution, Names
+from recorder.filters import Filter, keeps
+from recorder.reading import Reading, needed
+from testset.errors import JournalError
+from testset.model import Document, Exchange, ExchangeId
+from testset.redaction import Redactor
+from testset.store import TestSetWriter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What of the traffic is to be kept."""
+
+    tests: Sequence[Filter] = ()
+    mocks: Sequence[Filter] = ()  # excludes: destinations that are passed through
+    app_ports: frozenset[int] = frozenset()  # empty: every port
+
+
+@dataclass(slots=True)
+class Counts:
+    """What came of the recording so far."""
+
+    tests: int = 0
+    mocks: int = 0
+    left_out: int = 0
+    lost: list[str] = field(default_factory=list)
+
+
+class Recording:
+    """Turns one session's journal into one test set."""
+
+    def __init__(
+        self,
+        session: SessionFolder,
+        writer: TestSetWriter,
+        redactor: Redactor,
+        wanted: Wanted,
+        *,
+        spill_limit: int,
+        memory_limit: int,
+        on_test: Callable[[str, Exchange[Any, Any]], None] = lambda _name, _exchange: None,
+        on_mock: Callable[[int], None] = lambda _count: None,
+    ) -> None:
+        self._session = session
+        self._writer = writer
+        self._redactor = redactor
+        self._wanted = wanted
+        self._on_test = on_test
+        self._on_mock = on_mock
+        self._progress = ledger.read(session.path)
+        self._spill = Spill(session.path, spill_limit)
+        self._memory_limit = memory_limit
+        self._reader = JournalReader(session.path, self._progress.first_segment, self._elsewhere)
+        self.reading = Reading(bodies.arriving_in(writer.path, redactor), self._progress.connections)
+        self._attribution = Attribution()
+        self._names = Names()
+        self._ledger = ledger.Ledger(session.path)
+        self._first_segment = self._progress.first_segment
+        self._released = 0
+        self._anchors: dict[ExchangeId, int] = {}  # exchanges that are decoded and not yet settled: their segment
+        self._dns: set[Any] = set()
+        self._now_ns = 0
+        self.counts = Counts(tests=len(self._progress.tests), mocks=len(self._progress.mocks))
+        self._number = len(self._progress.tests)
+        bodies.sweep(writer.path)
+        if self._progress.mocks_offset is not None:
+            writer.truncate_mocks(self._progress.mocks_offset)
+        for name in self._progress.mocks.values():
+            self._names.seen(name)
+        for test in self._progress.tests.values():
+            self._attribution.window(test.name, test.started_ns, test.ended_ns)
+
+    # -- while the app runs ----------------------------------------------------------------------------------------
+
+    def work(self, budget: int = 1 << 20) -> bool:
+        """Read up to about `budget` bytes of the journal; returns whether there was anything."""
+        found = False
+        for frame in self._reader.read(budget):
+            found = True
+            self._now_ns = frame.time_ns
+            for exchange in self.reading.feed(frame):
+                self._take(exchange, frame.segment)
+        if found:
+            self._write_settled(final=False)
+            self._let_go()
+        return found
+
+    def make_room(self) -> None:
+        """Move what waits in memory to disk when it is more than half of what the journal may have."""
+        complete = [number for number in self._in_memory() if number > self._reader.segment][:-1]
+        waiting = sum(segment_path(self._session.path, number).stat().st_size for number in complete)
+        while complete and waiting > self._memory_limit // 2:
+            number = complete.pop(0)
+            size = segment_path(self._session.path, number).stat().st_size
+            if not self._spill.move(number):
+                return
+            waiting -= size
+            self._free(size)
+
+    def behind(self) -> bool:
+        """Whether there is something that has not been read yet."""
+        return not self._reader.at_end()
+
+    def finish(self) -> None:
+        """The app has ended and the relay too: read the rest, complete what is open, write it all."""
+        try:
+            while self.work():
+                pass
+        except JournalError as error:
+            self.counts.lost.append(str(error))
+        for exchange in self.reading.finish(self._now_ns or time.time_ns()):
+            self._take(exchange, self._reader.segment)
+        self._write_settled(final=True)
+        self._writer.close()
+
+    def close(self, *, keep: bool) -> None:
+        """End. Unless `keep`, nothing of the journal is left."""
+        self._reader.close()
+        self._ledger.close()
+        if not keep:
+            self._spill.remove()
+            self._session.remove()
+
+    # -- exchanges -------------------------------------------------------------------------------------------------
+
+    def _take(self, exchange: Exchange[Any, Any], segment: int) -> None:
+        room = room_named(exchange.protocol)
+        if exchange.inbound:
+            self._take_inbound(exchange, room, segment)
+        elif exchange.protocol == "dns":
+            self._take_dns(exchange, room)
+        elif not self._is_wanted(self._wanted.mocks, exchange):
+            self.counts.left_out += 1
+            bodies.drop(exchange)
+        else:
+            self._anchors[exchange.id] = segment
+            self._attribution.add_outbound(exchange)
+
+    def _take_inbound(self, exchange: Exchange[Any, Any], room: Room, segment: int) -> None:
+        ports = self._wanted.app_ports
+        if exchange.protocol != "http" or exchange.response is None:
+            self.counts.left_out += 1
+            if exchange.protocol == "http":
+                self.counts.lost.append(f"{room.title(exchange.server, exchange.request)} got no answer")
+            return
+        if (ports and exchange.server.port not in ports) or not self._is_wanted(self._wanted.tests, exchange):
+            self.counts.left_out += 1
+            bodies.drop(exchange)
+            return
+        earlier = self._progress.tests.get(exchange.id)
+        if earlier is not None:
+            name = earlier.name
+        else:
+            self._number += 1
+            self.counts.tests += 1
+            name = f"test-{self._number}"
+            self._ledger.test(exchange.id, name, exchange.started_ns, exchange.ended_ns)
+        spec = room.to_spec(exchange)
+        bodies.settle(exchange, spec, self._writer.path)
+        document = Document(kind=room.kinds[0], name=name, spec=spec)
+        self._writer.write_test(self._redactor.redact(document))
+        self._attribution.add_inbound(exchange, name)
+        self._on_test(name, exchange)
+
+    def _take_dns(self, exchange: Exchange[Any, Any], room: Room) -> None:
+        """A name resolves the same way all along: once is enough, however often it is asked."""
+        key = (room.route(exchange.server, exchange.request), repr(exchange.response))
+        if key in self._dns:
+            return
+        self._dns.add(key)
+        self._write_mock(exchange, "dns")
+
+    def _is_wanted(self, filters: Sequence[Filter], exchange: Exchange[Any, Any]) -> bool:
+        if not filters:
+            return True
+        method = getattr(exchange.request, "method", "")
+        path = getattr(exchange.request, "target", "")
+        return keeps(filters, method, path, exchange.server.host, exchange.server.port)
+
+    def _write_settled(self, *, final: bool) -> None:
+        for exchange, owner in self._attribution.settle(self.reading.open_since(), final=final):
+            self._write_mock(exchange, owner)
+            self._anchors.pop(exchange.id, None)
+
+    def _write_mock(self, exchange: Exchange[Any, Any], owner: str) -> None:
+        if exchange.id in self._progress.mocks:
+            return
+        room = room_named(exchange.protocol)
+        name = self._names.next(owner)
+        spec = room.to_spec(exchange)
+        bodies.settle(exchange, spec, self._writer.path)
+        document = Document(kind=room.kinds[0], name=name, spec=spec)
+        self._ledger.mock(exchange.id, name, self._writer.mocks_end())
+        self._writer.append_mock(self._redactor.redact(document, outbound=True))
+        self.counts.mocks += 1
+        self._on_mock(self.counts.mocks)
+
+    # -- the journal -----------------------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """Delete the segments that nothing needs any more."""
+        oldest = needed([self._reader.segment, self.reading.needed_segment(), *self._anchors.values()])
+        if oldest is None or oldest <= self._first_segment:
+            return
+        self._ledger.check(self.reading.resume(), oldest)
+        for number in range(self._first_segment, oldest):
+            self._spill.drop(number)
+            path = segment_path(self._session.path, number)
+            with contextlib.suppress(FileNotFoundError):
+                size = path.stat().st_size
+                path.unlink()
+                self._free(size)
+        self._first_segment = oldest
+
+    def _free(self, size: int) -> None:
+        self._released += size
+        self._session.release(self._released)
+
+    def _in_memory(self) -> list[int]:
+        return sorted(int(path.name[:8]) for path in self._session.path.glob("*.seg"))
+
+    def _elsewhere(self, number: int) -> int | None:
+        return self._spill.open(number) if self._spill.has(number) else None

@@ -1,0 +1,235 @@
+"""The commands of rr and their options. What a command does is in a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from testset.errors import RRError, UsageError
+
+app = typer.Typer(
+    name="rr",
+    help="Record a backend service's traffic once; replay it as tests, with every dependency mocked.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Command = Annotated[str | None, typer.Option("-c", "--command", help="The command that starts the app.")]
+Folder = Annotated[
+    Path | None, typer.Option("-p", "--path", help="The folder that keploy/ is in, or will be. Default: here.")
+]
+ConfigFolder = Annotated[Path | None, typer.Option("--config-path", help="The folder that rr.yml is in. Default: here.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Tell what rr does, and show tracebacks.")]
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; returns the exit code: 0 done, 1 a test failed, 2 rr could not do its work."""
+    debug = "--debug" in words
+    try:
+        result = app(words, standalone_mode=False)
+    except RRError as error:
+        if debug:
+            raise
+        _console().error(error)
+        return 2
+    except click.exceptions.Abort:
+        return 130
+    except click.UsageError as error:
+        _console().error(UsageError(error.format_message(), remedy=_help_for(error)))
+        return 2
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except BrokenPipeError:
+        return 141
+    return result if isinstance(result, int) else 0
+
+
+def _console() -> Any:
+    from rr.console import Console
+
+    return Console(out=sys.stderr)
+
+
+def _help_for(error: click.UsageError) -> str:
+    name = error.ctx.command_path.split()[-1] if error.ctx is not None else ""
+    return f"See `rr {name} --help`." if name and name != "rr" else "See `rr --help`."
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from rr import __version__
+
+        print(f"rr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rr(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Record a backend service's traffic once; replay it as tests, with every dependency mocked."""
+
+
+@app.command()
+def record(
+    command: Command = None,
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    test_set: Annotated[
+        str | None, typer.Option("--test-set", help="The name of the test set. Default: the next test-set-N.")
+    ] = None,
+    metadata: Annotated[
+        str | None, typer.Option("--metadata", help="As Keploy has it: name=NAME names the test set.")
+    ] = None,
+    record_timer: Annotated[
+        str | None, typer.Option("--record-timer", help="End the recording after this long: 30s, 5m.")
+    ] = None,
+    app_port: Annotated[
+        list[int] | None, typer.Option("--app-port", help="Record only what comes to this port; may be repeated.")
+    ] = None,
+    sync: Annotated[
+        bool | None, typer.Option("--sync/--no-sync", help="Let in one request at a time.")
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", help="Make tests only of requests like this: 'POST /orders', '/api/*', 'port=80'."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Make no tests of requests like this: 'GET /health'.")
+    ] = None,
+    pass_through: Annotated[
+        list[str] | None,
+        typer.Option("--pass-through", help="Do not record this destination: host, host:port or :port."),
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Run the app, and record what it is asked and what it asks, until Ctrl-C."""
+    from rr.record import Options, record
+
+    flags = {
+        "command": command,
+        "path": str(path) if path is not None else None,
+        "record.record_timer": record_timer,
+        "record.sync": sync,
+        "record.app_ports": app_port or None,
+        "record.pass_through": pass_through or None,
+    }
+    return record(
+        Options(
+            flags=flags,
+            config_folder=config_path or Path(),
+            test_set=test_set or _name_in(metadata),
+            include=tuple(include or ()),
+            exclude=tuple(exclude or ()),
+            debug=debug,
+        )
+    )
+
+
+@app.command()
+def recover(debug: Debug = False) -> int:
+    """Finish the recordings whose rr was killed. `rr record` does so too when it starts."""
+    from rr.record import recover
+
+    return recover(debug)
+
+
+@app.command()
+def test(
+    command: Command = None,
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    test_sets: Annotated[
+        str | None, typer.Option("-t", "--test-sets", help="The test sets to run, with commas. Default: all.")
+    ] = None,
+    tests: Annotated[
+        str | None,
+        typer.Option("--tests", help="The tests to run: test-3,test-7. The tests that they need run as well."),
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("-d", "--delay", help="How long the app may take to start: a ceiling, no nap.")
+    ] = None,
+    health_url: Annotated[
+        str | None, typer.Option("--health-url", help="A URL of the app that answers once it is ready.")
+    ] = None,
+    api_timeout: Annotated[
+        str | None, typer.Option("--api-timeout", help="How long the app may take to answer one test.")
+    ] = None,
+    base_path: Annotated[
+        str | None, typer.Option("--base-path", help="Send the tests to this URL, where the app runs already.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Send the tests to this address of the app.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Send the tests to this port of the app.")] = None,
+    mocking: Annotated[
+        bool, typer.Option("--mocking/--no-mocking", help="Serve the mocks, or let the app reach its dependencies.")
+    ] = True,
+    on_miss: Annotated[
+        str | None, typer.Option("--on-miss", help="A request without a mock: fail, passthrough or record.")
+    ] = None,
+    outbound: Annotated[
+        str | None, typer.Option("--outbound", help="A missing, extra or changed call: fail the test, or report.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="How many test sets to run side by side.")] = 1,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first test that fails.")] = False,
+    remove_unused_mocks: Annotated[
+        bool, typer.Option("--remove-unused-mocks", help="Remove mocks that no test used, if all passed.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    debug: Debug = False,
+) -> int:
+    """Start the app where nothing but its mocks can be reached, send the recorded requests, compare."""
+    from rr.test import Options, test
+
+    flags = {
+        "command": command,
+        "path": str(path) if path is not None else None,
+        "test.delay": delay,
+        "test.health_url": health_url,
+        "test.api_timeout": api_timeout,
+        "test.base_path": base_path,
+        "test.outbound": outbound,
+        "test.on_miss": on_miss,
+        "test.test_sets": test_sets.split(",") if test_sets else None,
+    }
+    return test(
+        Options(
+            flags=flags,
+            config_folder=config_path or Path(),
+            tests=tuple(tests.split(",")) if tests else (),
+            host=host,
+            port=port,
+            mocking=mocking,
+            jobs=jobs,
+            fail_fast=fail_fast,
+            remove_unused_mocks=remove_unused_mocks,
+            junit=junit,
+            as_json=as_json,
+            debug=debug,
+        )
+    )
+
+
+@app.command()
+def doctor(debug: Debug = False) -> int:
+    """Check what this machine offers, and say how to get what is missing."""
+    from rr.doctor import doctor
+
+    return doctor()
+
+
+def _name_in(metadata: str | None) -> str | None:
+    for part in (metadata or "").split(","):
+        key, _, value = part.partition("=")
+        if key.strip() == "name":
+            return value.strip() or None
+    return None
