@@ -219,7 +219,7 @@ def _request(spec: Mapping[str, Any]) -> tuple[Server, HttpRequest]:
     headers = _headers(spec.get("header"), "req.header")
     scheme, server, target = _address(string(spec.get("url"), "req.url"), headers)
     if spec.get("target") is not None:
-        target = string(spec["target"], "req.target")
+        target = _sendable(string(spec["target"], "req.target"), "req.target")
     if version != "1.0" and wire.header(headers, "host") is None and server.port:
         headers = (("Host", match.authority(server, scheme)), *headers)
     body, headers = _form(spec, headers) or (_body(spec, headers, "req"), headers)
@@ -249,13 +249,16 @@ def _address(url: str, headers: Headers) -> tuple[str, Server, str]:
     scheme, separator, rest = url.partition("://")
     if not separator:
         host = wire.header(headers, "host") or "localhost"
-        return "http", Server(*match.split_authority(host, 80)), url or "/"
+        return "http", Server(*match.split_authority(host, 80)), _sendable(url or "/", "req.url")
     cut = next((i for i, c in enumerate(rest) if c in "/?#"), len(rest))
-    authority, target = rest[:cut], rest[cut:] or "/"
+    authority, target = rest[:cut], _sendable(rest[cut:] or "/", "req.url")
     if scheme.endswith("+unix"):
         return scheme.removesuffix("+unix"), Server(unquote(authority), 0), target
     if not target.startswith("/"):
         target = "/" + target
+    _, colon, port = authority.rpartition(":")
+    if not authority or (colon and "]" not in port and not (port.isdigit() and int(port) < 65_536)):
+        raise DocumentError(f"req.url: not host and port: {authority!r}")
     return scheme, Server(*match.split_authority(authority, 443 if scheme == "https" else 80)), target
 
 
@@ -275,7 +278,10 @@ def _response(spec: Mapping[str, Any], method: str, ending: Ending) -> HttpRespo
         headers = wire.with_length(wire.without(headers, "content-length"), wire.body_size(body))
     return HttpResponse(
         status=status,
-        reason=string(spec.get("status_message"), "resp.status_message", wire.standard_reason(status)),
+        reason=_sendable(
+            string(spec.get("status_message"), "resp.status_message", wire.standard_reason(status)),
+            "resp.status_message",
+        ),
         version=_version(spec),
         headers=headers,
         body=body,
@@ -308,8 +314,17 @@ def _headers(value: Any, key: str) -> Headers:
     result: list[tuple[str, str]] = []
     for name, content in mapping(value, key).items():
         for item in content if isinstance(content, list | tuple) else (content,):
-            result.append((str(name), string(item, f"{key}.{name}", "")))
+            result.append((_sendable(str(name), key), _sendable(string(item, f"{key}.{name}", ""), f"{key}.{name}")))
     return tuple(result)
+
+
+def _sendable(text: str, key: str) -> str:
+    """What cannot be sent is an error now, with the document at hand, not in the middle of a replay."""
+    if not text.isascii() and max(text) > "\xff":
+        raise DocumentError(f"{key}: only characters up to U+00FF can be sent here: {text!r}")
+    if any(character in text for character in "\r\n\0"):
+        raise DocumentError(f"{key}: a line break cannot be sent here: {text!r}")
+    return text
 
 
 def _body(spec: Mapping[str, Any], headers: Headers, key: str) -> Body:

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from protocols.furniture import Limits
 from protocols.http.decode import HttpDecoder
 from protocols.http.wire import Framing, HttpRequest, HttpResponse, Interim
-from testset.errors import LimitError, ProtocolError
-from testset.model import Ending, ExchangeId, Side
 from tests.protocols.playbook import (
     CLIENT,
     INBOUND,
@@ -29,6 +27,8 @@ from tests.protocols.playbook import (
     server,
     timeless,
 )
+from testset.errors import LimitError, ProtocolError
+from testset.model import Ending, ExchangeId, Side
 
 GET = b"GET /users/7 HTTP/1.1\r\nHost: user-service:5001\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

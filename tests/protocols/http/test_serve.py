@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from protocols.furniture import Act, Ask, Hang, Limits, Reply, Send, SendFile
 from protocols.http.serve import HttpResponder
 from protocols.http.wire import Framing, HttpRequest, HttpResponse, Interim
+from tests.protocols.playbook import LIMITS
 from testset.errors import LimitError, ProtocolError
 from testset.model import Ending, FileBody
-from tests.protocols.playbook import LIMITS
 
 GET = b"GET /users/7 HTTP/1.1\r\nHost: a\r\n\r\n"
 JSON = (("Content-Type", "application/json"),)
