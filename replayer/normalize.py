@@ -1,9 +1,9 @@
 """Accepts what the app answered in a run as what it should answer: actual responses go into the tests.
 
 `plan` says what would change and how risky that is; asking a person is the caller's. `apply` changes the test's file
-and only what changed in it: a finding is put in at its place, so that made-up values, noise, comments and layout stay. What
-cannot be accepted this way (an assertion that a person wrote, an effect, a body too large for the report) is left, and
-named.
+and only what changed in it: a finding is put in at its place, so that made-up values, noise, comments and layout stay.
+What cannot be accepted this way (an assertion that a person wrote, an effect, a body too large for the report) is
+left, and named.
 """
 
 from __future__ import annotations

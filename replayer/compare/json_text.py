@@ -1,7 +1,7 @@
 """Changes values in a JSON text and leaves every other character: indentation, order, spelling of numbers.
 
-Places are tuples of text (`("items", "0", "id")`), as `places.parse` gives them. Strings may hold a secret's placeholder,
-and that may hold quotes.
+Places are tuples of text (`("items", "0", "id")`), as `places.parse` gives them. Strings may hold a secret's
+placeholder, and that may hold quotes.
 """
 
 from __future__ import annotations
