@@ -161,10 +161,8 @@ def _removed(text: str, parents: list[Any], step: Any) -> str:
         follower = parent.value[index + 1][0].start_mark.index if index + 1 < len(parent.value) else None
     else:
         node = parent.value[step]
-        start = text.rindex("-", 0, node.start_mark.index)
-        follower = (
-            text.rindex("-", 0, parent.value[step + 1].start_mark.index) if step + 1 < len(parent.value) else None
-        )
+        start = _dash(text, parent, node)
+        follower = _dash(text, parent, parent.value[step + 1]) if step + 1 < len(parent.value) else None
     line = text.rfind("\n", 0, start) + 1
     if text[line:start].strip():  # the first entry of `- a: 1`: what follows moves up to its place
         assert follower is not None
@@ -197,7 +195,15 @@ def _replaced(text: str, parents: list[Any], node: Any, value: Any) -> str:
             return _spliced(text, after, end, new)
         return _spliced(text, after if not text[after:start].strip() else start, end, new)
     emit.write_list(out, [value], indent)
-    return _spliced(text, start, end, "".join(out)[indent + 2 : -1])
+    new = "".join(out)[indent + 1 : -1]
+    if "\n" not in new:
+        return _spliced(text, start, end, new[1:])
+    after = _dash(text, parent, node) + 1
+    return (
+        _spliced(text, after, end, new)
+        if not text[after:start].strip()
+        else _spliced(text, start, end, emit.in_line(value))
+    )
 
 
 def _spliced(text: str, start: int, end: int, new: str) -> str:
@@ -227,6 +233,18 @@ def _end(text: str, node: Any) -> int:
 def _plain(node: Any) -> Any:
     """What the node says, as `positions` noted it."""
     return node.plain
+
+
+def _dash(text: str, parent: Any, item: Any) -> int:
+    """Where the `-` of an item of a list stands: in the list's column, on the item's line or one above it."""
+    start = item.start_mark.index
+    while True:
+        line = text.rfind("\n", 0, start) + 1
+        dash: int = line + parent.start_mark.column
+        if text[dash : dash + 1] == "-" and "#" not in text[line:dash]:
+            return dash
+        assert line, "a list in block style has its dashes"
+        start = line - 1
 
 
 def _line_end(text: str, position: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,6 +112,13 @@ mappings = st.dictionaries(st.text("abc", min_size=1, max_size=2), trees, min_si
 def test_any_document_can_be_made_any_other(old: dict[str, Any], new: dict[str, Any]) -> None:
     text = set_to(dump(old), new)
     assert load(text) == new, text
+
+
+@given(mappings, mappings, st.sampled_from([None, False, True]), st.sampled_from([2, 4]))
+def test_in_any_style_of_writing(old: dict[str, Any], new: dict[str, Any], flow: bool | None, indent: int) -> None:
+    written = yaml.safe_dump(old, default_flow_style=flow, indent=indent, width=20, sort_keys=False)
+    text = set_to(written, new)
+    assert load(text) == new, f"{written}\n{text}"
 
 
 @given(mappings)
