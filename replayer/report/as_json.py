@@ -1,4 +1,12 @@
-"""A run as one JSON object, for `--json`: the keys are documented in `docs/report.md`."""
+"""A run as one JSON object, for `--json` and `rr report --format json`. Keys are added, never renamed.
+
+run       its name · verdict, command, started (ISO 8601), seconds · passed, failed, errored, total: counts · sets
+set       name, status (Keploy's words), reason, warnings, started, seconds, tests
+test      name, title, verdict, seconds, file, curl, setup · why: a sentence for each reason · warnings
+          findings  place, kind, expected, actual, words: where the response is not as recorded
+          effects   kind, title, text, mock, place, expected, actual, words: outbound requests that are not
+          misses    asked, nearest, difference, remedy, words: outbound requests without a mock
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from typing import Any
 from replayer.report.document import read_run
 from replayer.report.verdict import RunResult
 from replayer.report.writer import REPORT, runs
-from testset.errors import DocumentError, NoTestSetError, StorageError
+from testset.errors import DocumentError, NoTestSetError
+from testset.files import reading
 from testset.text import load
 
 
@@ -41,10 +42,8 @@ def read_report(folder: Path) -> RunResult:
 
 
 def _documents(path: Path) -> Iterator[Mapping[str, Any]]:
-    try:
+    with reading(path):
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error}.") from error
     line = 1
     for part in f"\n{text}".split("\n---\n"):
         document = load(part, path=path, line=line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -152,7 +152,6 @@ class RunResult:
     command: str = ""
     started: float = 0.0
     took: float = 0.0
-    extra: Mapping[str, Any] = field(default_factory=dict)  # what the document says beyond: kept when read again
 
     @property
     def tests(self) -> tuple[TestResult, ...]:

@@ -21,7 +21,7 @@ from replayer.report.junit import junit
 from replayer.report.summary import markdown
 from replayer.report.verdict import RunResult, SetResult, SetStatus, TestResult, redacted, status_of
 from testset.emit import dump
-from testset.errors import StorageError
+from testset.files import storage, write_whole
 
 REPORT = "report.yml"
 JUNIT = "junit.xml"
@@ -39,7 +39,7 @@ def runs(reports: Path) -> list[Path]:
 
 def new_run(reports: Path) -> Path:
     """Makes the folder of the next run. Two runs at once get two folders."""
-    try:
+    with storage(reports):
         reports.mkdir(parents=True, exist_ok=True)
         while True:
             known = runs(reports)
@@ -49,8 +49,6 @@ def new_run(reports: Path) -> Path:
             except FileExistsError:
                 continue
             return folder
-    except OSError as error:
-        raise StorageError(f"The report cannot be written: {error}.") from error
 
 
 @dataclass(slots=True)
@@ -138,7 +136,7 @@ class ReportWriter:
             xml = junit(self._run)
             for path in (self._folder / JUNIT, self._junit_file):
                 if path is not None:
-                    write_whole(path, xml)
+                    write_whole(path, xml.encode())
             _step_summary(self._run)
             return self._run
 
@@ -156,27 +154,12 @@ class ReportWriter:
         for each in self._sets.values():
             tests = f"tests:\n{''.join(each.entries)}" if each.entries else "tests: []\n"
             documents.append(dump(set_head(self._run, each.now())) + tests)
-        write_whole(self._folder / REPORT, "---\n".join(documents))
+        write_whole(self._folder / REPORT, "---\n".join(documents).encode())
         self._written = self._clock()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """The file is there with all of `text`, or as it was."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StorageError(f"{path} cannot be written: {error}.") from error
 
 
 def _step_summary(run: RunResult) -> None:
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        try:
-            with open(summary, "a", encoding="utf-8") as file:
-                file.write(markdown(run))
-        except OSError as error:
-            raise StorageError(f"The summary for GitHub cannot be written: {error}.") from error
+        with storage(Path(summary)), open(summary, "a", encoding="utf-8") as file:
+            file.write(markdown(run))
