@@ -30,7 +30,7 @@ class Renaming:
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = {old: new for old, new in names.items() if old != new}
         words = sorted((old for old in self._names if len(old) >= _SHORTEST_WORD), key=len, reverse=True)
-        self._pattern = re.compile(_bounded("|".join(map(re.escape, words)))) if words else None
+        self._pattern = re.compile("|".join(map(_as_word, words))) if words else None
 
     def __bool__(self) -> bool:
         return bool(self._names)
@@ -48,8 +48,11 @@ class Renaming:
         return self._pattern.sub(lambda found: self._names[found[0]], text)
 
 
-def _bounded(words: str) -> str:
-    return rf"(?<![0-9A-Za-z])(?:{words})(?![0-9A-Za-z])"
+def _as_word(value: str) -> str:
+    """A pattern for `value` where it is not a part of a longer word."""
+    before = "(?<![0-9A-Za-z])" if value[0].isalnum() else ""
+    after = "(?![0-9A-Za-z])" if value[-1].isalnum() else ""
+    return f"{before}{re.escape(value)}{after}"
 
 
 def forgiven(forgive: Forgive | None, place: str, expected: str, actual: str) -> bool:
