@@ -16,6 +16,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,8 +185,8 @@ class Attribution:
         )
 
     def _late(self, seen: Traits, started_ns: int, inside: _Window, before: Sequence[_Window]) -> Sequence[_Window]:
-        """What a test leaves behind may run into the next one. It does so in the recording, and may not in a replay: where
-        the values say so, it belongs to both."""
+        """What a test leaves behind may run into the next one. It did so in the recording, and may not in a replay:
+        where the values say so, it belongs to both."""
         recent = [one for one in before if one.ended_ns >= started_ns - _STILL_NS]
         late = _only(_carriers([*recent, inside], seen.marks, lambda one: one.marks))
         return [*late, inside] if late and late[0] is not inside else [inside]
@@ -222,7 +223,9 @@ def _holds(window: _Window, time_ns: int) -> bool:
     return window.started_ns <= time_ns <= window.ended_ns
 
 
-def _carriers(windows: Sequence[_Window], values: Iterable[str], known: Callable[[_Window], set[str]]) -> list[_Window]:
+def _carriers(
+    windows: Sequence[_Window], values: Iterable[str], known: Callable[[_Window], AbstractSet[str]]
+) -> list[_Window]:
     """The windows that know a value which no other of them knows."""
     found = []
     for value in values:
