@@ -86,11 +86,13 @@ class Launcher:
                     self._supplies[supply.fileno()] = supply
                     poller.register(supply, select.POLLIN)
                     continue
-                self._answer(channel, message)
+                self._answer(channel, message, files)
 
     # -- requests ---------------------------------------------------------------------------------------------
 
-    def _answer(self, channel: socket.socket, message: dict[str, Any]) -> None:
+    def _answer(self, channel: socket.socket, message: dict[str, Any], files: list[int]) -> None:
+        if files:
+            message["output"] = files[0]
         try:
             answer, sockets = getattr(self, "_do_" + message["do"])(message)
         except _Step as refused:
@@ -101,6 +103,8 @@ class Launcher:
             passing.send(channel, answer, [sock.fileno() for sock in sockets])
         for sock in sockets:
             sock.close()
+        for file in files:
+            os.close(file)
 
     def _do_setup(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[socket.socket]]:
         rootless = self._unshare(message["root"])
@@ -261,6 +265,10 @@ def _become_app(message: dict[str, Any]) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
+    if "output" in message:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(message["output"], 1)
+        os.dup2(message["output"], 2)
     if message.get("drop", True):
         kernel.drop_capabilities()
     os.chdir(message["folder"])

@@ -99,8 +99,11 @@ class Namespace:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    def start(self, argv: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
-        """Start the app; returns its process id."""
+    def start(
+        self, argv: Sequence[str], environment: Mapping[str, str], folder: str, output: int | None = None
+    ) -> int:
+        """Start the app; returns its process id. With `output` it writes there and reads nothing; else its standard
+        streams are rr's own."""
         answer, _ = self._ask(
             {
                 "do": "start",
@@ -108,7 +111,8 @@ class Namespace:
                 "environment": dict(environment),
                 "folder": folder,
                 "drop": self.inside.rootless,
-            }
+            },
+            [] if output is None else [output],
         )
         self.app_pid = int(answer["pid"])
         return self.app_pid
@@ -202,10 +206,10 @@ class Namespace:
 
     # -- speaking with the launcher ------------------------------------------------------------------------------
 
-    def _ask(self, message: dict[str, object]) -> tuple[dict[str, Any], list[int]]:
+    def _ask(self, message: dict[str, object], send: Sequence[int] = ()) -> tuple[dict[str, Any], list[int]]:
         with self._lock:
             try:
-                passing.send(self._control, message)
+                passing.send(self._control, message, list(send))
                 while True:
                     got = passing.receive(self._control)
                     if got is None:

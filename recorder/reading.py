@@ -240,6 +240,7 @@ class Reading:
             except ProtocolError as error:
                 found += self._give_up(one, error)
                 raw = one.decoder
+                assert raw is not None
                 for again in sorted(one.ended):
                     found += raw.end(_SIDES[again], ending, frame.time_ns)
         if len(one.ended) == 2:

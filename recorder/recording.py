@@ -19,7 +19,7 @@ from intercept.spill import Spill
 from protocols.furniture import Room
 from protocols.registry import room_named
 from recorder import bodies, ledger
-from recorder.windows import Attribution, Names
+from recorder.attribution import Attribution, Names
 from recorder.filters import Filter, keeps
 from recorder.reading import Reading, needed
 from testset.errors import JournalError

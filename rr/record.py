@@ -24,7 +24,7 @@ from rr import __version__
 from rr.console import Console
 from rr.settings import Settings, load_settings, remember
 from testset.config import SetConfig
-from testset.errors import CommandError, RRError, UsageError
+from testset.errors import CommandError, UsageError
 from testset.model import Exchange
 from testset.redaction import Redactor
 from testset.store import TestSetStore, TestSetWriter
@@ -387,4 +387,3 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-__all__ = ["HASH_SEED", "KEPLOY", "Options", "RRError", "app_environment", "record", "recover"]

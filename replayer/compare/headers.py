@@ -20,6 +20,7 @@ ASIDE = frozenset(
         "date",
         "keep-alive",
         "proxy-connection",
+        "server",  # names the software that serves, and its version: an upgrade breaks no promise of the app
         "te",
         "trailer",
         "transfer-encoding",

@@ -27,10 +27,10 @@ from replayer.story.carry import carry
 from replayer.story.effects import Book, Made
 from replayer.story.findings import Answer, Effects, Finding, Found, Kind, Miss, Outstanding
 from replayer.story.nearest import explain
-from replayer.story.recording import BACKGROUND, STARTUP, Bucket, Entry, Story
+from replayer.story.recording import STANDING, STARTUP, Bucket, Entry, Story
 from replayer.story.template import Template, atoms_of, template
 from replayer.story.times import Clocks
-from testset.model import Server
+from testset.model import Mock, Server
 
 _WINDOW = 64  # how many recordings are read value by value where no key leads to the right one
 
@@ -137,6 +137,33 @@ class Replay:
         """A recorded request's text (its target, a header, its body), with the app's values under their new names."""
         return carry(text, self.bindings)
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose mocks come first just now: the test's, and those of the groups that it is in."""
+        return self._owners
+
+    def speaks_only(self, room: Room, server: Server) -> bool:
+        """Whether everything that was recorded of a destination is of this one protocol."""
+        rooms = {name for name, known in self.story.by_server if known == server}
+        return rooms == {room.name}
+
+    def beginnings(self, room: Room, server: Server, request: Any) -> Iterator[Mock]:
+        """For a protocol that asks before its request is whole: the mocks that begin so, the likeliest first. Nothing is
+        claimed; `find` is, with the whole request, when it is known."""
+        bucket = self.story.by_server.get((room.name, server))
+        if bucket is None or room.begins is None:
+            return
+        usable = [entry for entry in bucket.entries if entry.rank <= self._rank or entry.owner in self._owners]
+
+        def order(entry: Entry) -> tuple[bool, bool, int]:
+            own = entry.owner in self._owners
+            return not own, entry.position in self._claimed, entry.position if own else -entry.position
+
+        for entry in sorted(usable, key=order):
+            mock = entry.recall()
+            if mock.exchange.response is not None and room.begins(mock.exchange.request, request):
+                yield mock
+
     # -- finding a mock -----------------------------------------------------------------------------------------
 
     def find(
@@ -227,7 +254,7 @@ class Replay:
 
     def _background(self, levels: Sequence[Level]) -> Found | None:
         for bucket, _, check in levels:
-            for entries in bucket.of((BACKGROUND,)):
+            for entries in bucket.of(STANDING):
                 told = [entry for entry in entries if entry.rank <= self._rank] or entries[:1]
                 fresh = (entry for entry in told if entry.position not in self._claimed)
                 for entry in (*fresh, *told[-1:]):

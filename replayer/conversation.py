@@ -1,0 +1,159 @@
+"""One connection that the app opened during a replay, and the mocks that answer on it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from intercept.relay import original_destination
+from protocols import generic
+from protocols.furniture import Act, Ask, Guess, Hang, Limits, Reply, Responder, Room, Send, SendFile
+from protocols.registry import detect
+from replayer.loading import LoadedSet
+from replayer.story import Found, Miss, Replay
+from testset.errors import ProtocolError, SecretError
+from testset.model import Ending, Exchange, Mock, Server
+
+LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096)
+_PIECE = 256 << 10
+_FIRST_BYTES = 64 << 10
+
+
+class Answers:
+    """Looks for mocks on behalf of all connections."""
+
+    def __init__(self, loaded: LoadedSet, replay: Replay, told: Callable[[str], None]) -> None:
+        self.loaded = loaded
+        self.replay = replay
+        self._told = told
+        self.misses: list[tuple[str, Miss]] = []
+        self.warnings: list[str] = []
+        self.asked = 0
+
+    def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
+        """The answer to a request, its values renamed for this run."""
+        self.asked += 1
+        found = self.replay.find(room, server, request, time.time_ns())
+        if isinstance(found, Miss):
+            self.misses.append((room.title(server, request), found))
+            return found
+        self.warnings.extend(found.warnings)
+        return self._reply(room, found)
+
+    def beginning(self, room: Room, server: Server, request: Any) -> Reply | None:
+        """For a protocol that asks before its request is whole: a recording that begins so."""
+        assert room.begins is not None
+        for mock in self.replay.beginnings(room, server, request):
+            return self._reply(room, Found(mock=mock, names={}))
+        return None
+
+    def _reply(self, room: Room, found: Found) -> Reply:
+        exchange = self._exchange(found.mock)
+        response = exchange.response
+        if found.names and response is not None:
+            response = room.rebind(response, found.names)
+        return Reply(response, exchange.ending)
+
+    def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
+        try:
+            return self.loaded.unsealed(mock)
+        except SecretError as error:
+            self._told(f"{mock.name}: {error}")
+            return mock.exchange
+
+
+class Conversation(asyncio.Protocol):
+    """Feeds a responder with what the app sends, and the app with what the responder says."""
+
+    def __init__(self, answers: Callable[[], Answers]) -> None:
+        self._answers = answers
+        self._transport: asyncio.Transport | None = None
+        self._server = Server("", 0)
+        self._first = b""
+        self._room: Room | None = None
+        self._responder: Responder | None = None
+        self._partial: Any = None  # what a room with `begins` has asked last
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        host, port = original_destination(transport.get_extra_info("socket"))
+        answers = self._answers()
+        self._server = answers.loaded.names.server(host, port)
+        if answers.replay.speaks_only(generic.ROOM, self._server):
+            self._begin(generic.ROOM)
+
+    def data_received(self, data: bytes) -> None:
+        if self._responder is not None:
+            self._do(lambda responder: responder.feed(data))
+            return
+        self._first += data
+        guess = detect(self._first, b"")
+        if guess is Guess.MORE and len(self._first) < _FIRST_BYTES:
+            return
+        first, self._first = self._first, b""
+        self._begin(guess if isinstance(guess, Room) else generic.ROOM)
+        self._do(lambda responder: responder.feed(first))
+
+    def eof_received(self) -> bool:
+        if self._responder is not None:
+            self._do(lambda responder: responder.end())
+        return True  # the responder hangs up when it has said all
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._room is not None and self._partial is not None:
+            # Only now is it known what the whole request was: this is what counts as done.
+            self._answers().find(self._room, self._server, self._partial)
+            self._partial = None
+        self._responder = None
+
+    def _begin(self, room: Room) -> None:
+        self._room = room
+        self._responder = room.responder(LIMITS)
+        self._do(lambda responder: responder.start())
+
+    def _do(self, step: Callable[[Responder], list[Act]]) -> None:
+        responder, transport = self._responder, self._transport
+        if responder is None or transport is None:
+            return
+        try:
+            acts = step(responder)
+            while acts:
+                act = acts.pop(0)
+                if isinstance(act, Send):
+                    transport.write(act.data)
+                elif isinstance(act, Ask):
+                    acts = self._ask(responder, act.request) + acts
+                elif isinstance(act, SendFile):
+                    with open(act.body.path, "rb") as file:
+                        while piece := file.read(_PIECE):
+                            transport.write(piece)
+                else:
+                    self._hang(act)
+        except ProtocolError:
+            transport.abort()
+
+    def _ask(self, responder: Responder, request: Any) -> list[Act]:
+        room, answers = self._room, self._answers()
+        assert room is not None
+        if room.begins is not None:
+            reply = answers.beginning(room, self._server, request)
+            self._partial = request
+            if reply is not None:
+                return responder.answer(reply)
+            self._partial = None
+        found = answers.find(room, self._server, request)
+        if isinstance(found, Miss):
+            return responder.miss(found.text, found.details)
+        if found.ending is Ending.TIMED_OUT:
+            return []  # silence, as recorded: the app has a time-out of its own
+        return responder.answer(found)
+
+    def _hang(self, act: Hang) -> None:
+        assert self._transport is not None
+        if act.reset:
+            self._transport.abort()
+        else:
+            self._transport.close()

@@ -1,0 +1,326 @@
+"""Replays one test set: start the app on a stage, send each test, compare, and say what came of it.
+
+The order of a test: its request goes out with the values that this run calls otherwise; the app's calls meet the mocks;
+the response is compared under the renaming that the story knows; effects still owed are waited for; the verdict is made
+of all three.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from intercept.sockdiag import Listener
+from protocols.furniture import Value
+from protocols.http import ROOM as HTTP
+from protocols.http.wire import HttpRequest, HttpResponse
+from replayer.compare import NO_NOISE, Noise, Rules, compare
+from replayer.conversation import Answers
+from replayer.loading import LoadedSet, LoadedTest, room_of
+from replayer.report.curl import curl
+from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
+from replayer.sending import Received, renamed, send
+from replayer.stage import Stage, memory_file
+from replayer.story import Effects, Kind, Options, Replay, Story
+from testset.errors import AppDiedError, AppNotReadyError
+from testset.model import Exchange, ExchangeId, Server
+
+_POLL = 0.005  # seconds between two looks whether the app listens
+_LONGEST_GAP = 10.0  # seconds that an effect after the response is waited for, however late it was recorded
+_LOG_LINES = 25
+STOP = ((signal.SIGINT, 5.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How to replay a set."""
+
+    command: str
+    folder: str
+    environment: Mapping[str, str]
+    delay: float
+    health_url: str | None
+    api_timeout: float
+    noise: Noise = NO_NOISE
+    outbound_fails: bool = True
+    host: str | None = None
+    port: int | None = None
+    only: frozenset[str] = frozenset()  # names of tests; empty: all
+    fail_fast: bool = False
+    mounts: Sequence[tuple[str, str]] = ()
+    show_output: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a set, beside its tests."""
+
+    status: SetStatus | None = None
+    reason: str = ""
+    log: str = ""
+    warnings: list[str] = field(default_factory=list)
+    unused: tuple[str, ...] = ()
+    leaks_tried: int = 0  # connections that found no mock
+
+
+class SetRun:
+    """One test set on one stage."""
+
+    def __init__(
+        self, loaded: LoadedSet, plan: Plan, on_test: Callable[[TestResult], None], stopped: Callable[[], bool]
+    ) -> None:
+        self._loaded = loaded
+        self._plan = plan
+        self._on_test = on_test
+        self._stopped = stopped
+        self._name = loaded.test_set.name
+        self._log = memory_file("rr-app-output")
+        self.outcome = Outcome()
+
+    async def run(self) -> Outcome:
+        """Run it all. Every test that had its turn has been told of by `on_test`, whatever happened."""
+        loaded, plan, outcome = self._loaded, self._plan, self.outcome
+        chosen = [one for one in loaded.tests if not plan.only or one.case.name in plan.only]
+        if not chosen:
+            outcome.status = SetStatus.NO_TESTS_TO_RUN
+            outcome.reason = "the set has no tests" if not loaded.tests else "no test of the set was chosen"
+            return outcome
+        story = Story(
+            [one.case for one in loaded.tests], loaded.mocks(), room_of, Options(recall=loaded.recall)
+        )
+        replay = Replay(story)
+        replay.given(_environment_values(plan.environment))
+        answers = Answers(loaded, replay, outcome.warnings.append)
+        try:
+            async with Stage(plan.mounts) as stage:
+                stage.serve(answers)
+                stage.start(plan.command, plan.environment, plan.folder, None if plan.show_output else self._log)
+                try:
+                    await self._ready(stage, chosen[0])
+                    await self._tests(stage, replay, answers, chosen)
+                finally:
+                    await self._stop(stage)
+                    self._tell(stage, replay, answers)
+        except AppNotReadyError as error:
+            outcome.status, outcome.reason = SetStatus.APP_FAULT, f"{error} {error.remedy}"
+        except AppDiedError as error:
+            outcome.status, outcome.reason = SetStatus.APP_HALTED, str(error)
+        finally:
+            if outcome.status in (SetStatus.APP_FAULT, SetStatus.APP_HALTED):
+                outcome.log = self._last_output()
+            os.close(self._log)
+        if self._stopped() and outcome.status is None:
+            outcome.status, outcome.reason = SetStatus.USER_ABORT, "the run was stopped"
+        return outcome
+
+    # -- the app -------------------------------------------------------------------------------------------------
+
+    async def _ready(self, stage: Stage, first: LoadedTest) -> None:
+        """Wait until the app listens where the first test goes, and answers the health URL if there is one."""
+        plan = self._plan
+        port = self._port(first)
+        deadline = time.monotonic() + plan.delay
+        while True:
+            self._check_alive(stage)
+            there = stage.listeners()
+            if any(one.port == port for one in there):
+                break
+            if time.monotonic() > deadline:
+                seen = ", ".join(sorted(f"{one.host}:{one.port}" for one in there))
+                raise AppNotReadyError(
+                    f"The app did not listen on port {port} within {plan.delay:g} s"
+                    + (f"; it listens on {seen}." if seen else ".")
+                )
+            if self._stopped():
+                return
+            await asyncio.sleep(_POLL)
+        if plan.health_url:
+            await self._healthy(stage, plan.health_url, deadline)
+
+    async def _healthy(self, stage: Stage, url: str, deadline: float) -> None:
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = HttpRequest(method="GET", target=target, headers=(("Host", parts.netloc), ("Connection", "close")))
+        while True:
+            self._check_alive(stage)
+            try:
+                sock = await stage.connect(_address(stage.listeners(), parts.port or 80), parts.port or 80)
+                got = await send(sock, request, self._plan.api_timeout)
+            except OSError:
+                got = None
+            if got is not None and got.response is not None and got.response.status < 400:
+                return
+            if time.monotonic() > deadline:
+                said = "nothing" if got is None or got.response is None else str(got.response.status)
+                raise AppNotReadyError(f"{url} answered {said} after {self._plan.delay:g} s.")
+            await asyncio.sleep(0.05)
+
+    def _check_alive(self, stage: Stage) -> None:
+        code = stage.namespace.exit_code()
+        if code is not None:
+            how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            raise AppDiedError(f"The app ended with {how}.")
+
+    async def _stop(self, stage: Stage) -> None:
+        """Gently, so that the app can write its own files; the mocks go on answering meanwhile."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, stage.namespace.stop, STOP)
+
+    def _last_output(self) -> str:
+        size = os.fstat(self._log).st_size
+        text = os.pread(self._log, 64 << 10, max(0, size - (64 << 10))).decode("utf-8", "replace")
+        return "\n".join(text.splitlines()[-_LOG_LINES:])
+
+    # -- the tests -----------------------------------------------------------------------------------------------
+
+    async def _tests(self, stage: Stage, replay: Replay, answers: Answers, chosen: Sequence[LoadedTest]) -> None:
+        for test in chosen:
+            if self._stopped():
+                return
+            self._check_alive(stage)
+            result = await self._test(stage, replay, answers, test)
+            self._on_test(result)
+            if self._plan.fail_fast and result.verdict is not Verdict.PASSED:
+                self.outcome.warnings.append(f"stopped after {result.name}: --fail-fast")
+                return
+        self.outcome.unused = replay.unused()
+
+    async def _test(self, stage: Stage, replay: Replay, answers: Answers, test: LoadedTest) -> TestResult:
+        case = test.case
+        recorded = case.exchange
+        started = time.time()
+        facts: dict[str, Any] = {
+            "name": case.name,
+            "set": self._name,
+            "title": f"{recorded.request.method} {recorded.request.target}",
+            "started": started,
+            "path": str(case.document.path) if case.document is not None and case.document.path else "",
+            "request": case.document.spec.get("req") if case.document is not None else None,
+            "expected": case.document.spec.get("resp") if case.document is not None else None,
+        }
+        if test.unsealed is None:
+            return TestResult(verdict=Verdict.ERRORED, reasons=(test.problem or "a secret is missing",), **facts)
+        facts["curl"] = curl(recorded.request)
+        answers.misses.clear()
+        answers.warnings.clear()
+        began_ns = time.time_ns()
+        replay.begin_test(case.name, began_ns)
+        request = renamed(test.unsealed.request, replay.rename_request)
+        replay.given(HTTP.values(request))
+        try:
+            sock = await stage.connect(self._host(stage, test), self._port(test))
+            got = await send(sock, request, self._plan.api_timeout)
+        except OSError as error:
+            got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
+        if got.response is None:
+            effects = replay.end_test(time.time_ns())
+            took = time.time() - started
+            verdict = Verdict.FAILED if stage.namespace.exit_code() is None else Verdict.ERRORED
+            return TestResult(
+                verdict=verdict, reasons=(got.problem or "",), took=took, **facts, **self._said(effects, answers)
+            )
+        response: HttpResponse = got.response
+        expected: HttpResponse = test.unsealed.response or HttpResponse(status=0)
+        answer = replay.response(HTTP.response_values(case.exchange.response), HTTP.response_values(response))
+        findings = compare(
+            expected,
+            response,
+            Rules.of(case.assertions, self._plan.noise),
+            renaming=answer.names,
+            forgive=answer.forgive,
+        )
+        await self._wait_for_effects(replay)
+        effects = replay.end_test(time.time_ns())
+        said = self._said(effects, answers)
+        reasons = (got.problem,) if got.problem else ()
+        bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
+        facts["response"] = _spec_of(response, recorded, got)
+        return TestResult(
+            verdict=Verdict.FAILED if bad else Verdict.PASSED,
+            reasons=reasons,
+            findings=findings,
+            took=(got.ended_ns - got.started_ns) / 1e9,
+            **facts,
+            **said,
+        )
+
+    async def _wait_for_effects(self, replay: Replay) -> None:
+        """A test stays open while recorded effects are outstanding: twice the recorded gap at most."""
+        began = time.monotonic()
+        while owed := replay.outstanding():
+            ceiling = max(min(2 * one.after_ns / 1e9, _LONGEST_GAP) for one in owed)
+            if time.monotonic() - began > max(ceiling, 0.05) or self._stopped():
+                return
+            await asyncio.sleep(0.002)
+
+    def _said(self, effects: Effects, answers: Answers) -> dict[str, Any]:
+        misses = tuple(
+            Miss(title, miss.nearest, str(miss.difference) if miss.difference else None, miss.remedy)
+            for title, miss in answers.misses
+        )
+        missed = {miss.asked for miss in misses}
+        told = tuple(
+            Effect.of(finding)
+            for finding in effects.findings
+            if not (finding.kind is Kind.MISSED and finding.title in missed)
+        )
+        warnings = tuple(dict.fromkeys((*effects.warnings, *answers.warnings)))
+        if not self._plan.outbound_fails:
+            return {"warnings": (*warnings, *map(str, told), *map(str, misses))}
+        return {"effects": told, "misses": misses, "warnings": warnings}
+
+    def _tell(self, stage: Stage, replay: Replay, answers: Answers) -> None:
+        warnings = self.outcome.warnings
+        for name in sorted(stage.unknown_names):
+            warnings.append(f"the app looked up {name}, which the recording does not know: it got NXDOMAIN")
+        if stage.datagrams:
+            warnings.append(f"{stage.datagrams} UDP datagrams of the app were dropped")
+        warnings.extend(finding.text for finding in replay.startup().findings)
+
+    # -- where the app is ----------------------------------------------------------------------------------------
+
+    def _port(self, test: LoadedTest) -> int:
+        return self._plan.port or test.case.exchange.server.port or 80
+
+    def _host(self, stage: Stage, test: LoadedTest) -> str:
+        return self._plan.host or _address(stage.listeners(), self._port(test))
+
+
+def _address(listeners: frozenset[Listener], port: int) -> str:
+    """The address inside at which the app listens on a port."""
+    there = sorted(one.host for one in listeners if one.port == port)
+    for host in there:
+        if host in ("0.0.0.0", "127.0.0.1"):
+            return "127.0.0.1"
+    if not there:
+        return "127.0.0.1"
+    return "::1" if there[0] == "::" else there[0]
+
+
+def _environment_values(environment: Mapping[str, str]) -> list[Value]:
+    return [Value(f"environment.{name}", value) for name, value in environment.items()]
+
+
+def _spec_of(response: HttpResponse, recorded: Exchange[Any, Any], got: Received) -> Mapping[str, Any]:
+    """The actual response as a document would have it, for the report."""
+    exchange: Exchange[Any, Any] = Exchange(
+        id=ExchangeId(0, 0),
+        protocol="http",
+        inbound=True,
+        server=Server("localhost", 0),
+        request=recorded.request,
+        response=response,
+        started_ns=got.started_ns,
+        ended_ns=got.ended_ns,
+    )
+    spec: Mapping[str, Any] = HTTP.to_spec(exchange)["resp"]
+    return spec
+
+

@@ -1,0 +1,106 @@
+"""Sends a recorded request as it was, and reads what the app answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from protocols.bodies import KeptBody
+from protocols.furniture import Context, Limits
+from protocols.http import wire
+from protocols.http.decode import HttpDecoder
+from protocols.http.wire import HttpRequest, HttpResponse
+from testset.errors import ProtocolError
+from testset.model import Ending, Exchange, FileBody, Server, Side
+
+_LIMITS = Limits(head=16 << 20, message=64 << 20, messages=64)
+_IN_MEMORY = 64 << 20
+_PIECE = 256 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of one request. `problem` says in words why there is no (whole) response."""
+
+    response: HttpResponse | None
+    problem: str | None
+    started_ns: int
+    ended_ns: int
+
+
+async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Received:
+    """One request on a fresh connection, which is closed."""
+    loop = asyncio.get_running_loop()
+    context = Context(connection=0, inbound=True, server=Server("localhost", 0))
+    decoder = HttpDecoder(context, _LIMITS, lambda: KeptBody(_IN_MEMORY))
+    started = time.time_ns()
+    found: list[Exchange[Any, Any]] = []
+    problem: str | None = None
+    try:
+        sender = asyncio.ensure_future(_write(loop, sock, request, lambda data: _feed(decoder, Side.CLIENT, data)))
+        try:
+            async with asyncio.timeout(timeout):
+                while not found:
+                    data = await loop.sock_recv(sock, _PIECE)
+                    if not data:
+                        found = decoder.end(Side.SERVER, Ending.ANSWERED, time.time_ns())
+                        found = found or decoder.end(Side.CLIENT, Ending.ANSWERED, time.time_ns())
+                        break
+                    found = decoder.feed(Side.SERVER, data, time.time_ns())
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+    except TimeoutError:
+        problem = f"the app did not answer within {timeout:g} s"
+    except ProtocolError as error:
+        problem = f"the app's answer is not valid HTTP: {error}"
+    except OSError as error:
+        problem = f"the connection to the app broke: {error.strerror}"
+        found = decoder.end(Side.SERVER, Ending.RESET, time.time_ns())
+    finally:
+        sock.close()
+    exchange = found[0] if found else None
+    if exchange is None or exchange.response is None:
+        return Received(None, problem or "the app closed the connection without an answer", started, time.time_ns())
+    if exchange.ending is not Ending.ANSWERED:
+        problem = problem or f"the app's answer is not complete ({exchange.ending})"
+    return Received(exchange.response, problem, started, time.time_ns())
+
+
+def renamed(request: HttpRequest, rename: Callable[[str], str]) -> HttpRequest:
+    """The request with the values that this run calls otherwise."""
+    headers = tuple((name, rename(value)) for name, value in request.headers)
+    body = request.body
+    if not isinstance(body, FileBody) and body:
+        body = rename(body.decode("latin-1")).encode("latin-1", "replace")
+    return replace(request, target=rename(request.target), headers=headers, body=body)
+
+
+def _feed(decoder: HttpDecoder, side: Side, data: bytes) -> None:
+    decoder.feed(side, data, time.time_ns())
+
+
+async def _write(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, request: HttpRequest, told: Callable[[bytes], None]
+) -> None:
+    if not isinstance(request.body, FileBody):
+        data = wire.request_bytes(request)
+        told(data)
+        await loop.sock_sendall(sock, data)
+        return
+    head = wire.request_head(request)
+    chunked = wire.has_token(request.headers, "transfer-encoding", "chunked")
+    told(head)
+    await loop.sock_sendall(sock, head)
+    with open(request.body.path, "rb") as file:
+        while piece := file.read(_PIECE):
+            data = wire.chunk(piece) if chunked else piece
+            told(data)
+            await loop.sock_sendall(sock, data)
+    if chunked:
+        told(wire.last_chunk(request.trailers))
+        await loop.sock_sendall(sock, wire.last_chunk(request.trailers))

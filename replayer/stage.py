@@ -1,0 +1,203 @@
+"""Where an app runs at replay: a namespace with no way out, in which every connection meets the mocks.
+
+Asynchronous: one event loop serves the mocks, answers names, and sends the tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Mapping, Sequence
+
+from intercept.gate import Gate
+from intercept.namespace import Namespace
+from intercept.relay import original_destination
+from intercept.sockdiag import Listener, is_own, listeners
+from protocols import dns, generic
+from protocols.generic.wire import GenericRequest
+from replayer.conversation import Answers, Conversation
+from testset.errors import ProtocolError
+from testset.model import Ending
+
+_LARGEST_DATAGRAM = 65535
+
+
+class Stage:
+    """One namespace for one run of the app. Use as an asynchronous context manager."""
+
+    def __init__(self, mounts: Sequence[tuple[str, str]] = ()) -> None:
+        self._mounts = mounts
+        self._answers: Answers | None = None
+        self.unknown_names: set[str] = set()
+        self.datagrams = 0
+        self.connections = 0
+
+    async def __aenter__(self) -> Stage:
+        self.namespace = Namespace(self._mounts)
+        self._loop = asyncio.get_running_loop()
+        inside = self.namespace.inside
+        for listener in inside.tcp:
+            listener.setblocking(False)
+            self._loop.add_reader(listener.fileno(), self._accept, listener)
+        self._gate = Gate(inside.queue) if inside.has_queue else None
+        if self._gate is not None:
+            self._loop.add_reader(self._gate.fileno(), self._knock)
+        for sock in inside.dns:
+            sock.setblocking(False)
+            self._loop.add_reader(sock.fileno(), self._resolve, sock)
+        for sock in inside.udp:
+            sock.setblocking(False)
+            self._loop.add_reader(sock.fileno(), self._drop, sock)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        inside = self.namespace.inside
+        for sock in (inside.queue, *inside.tcp, *inside.dns, *inside.udp):
+            self._loop.remove_reader(sock.fileno())
+        self.namespace.close()
+
+    def serve(self, answers: Answers) -> None:
+        """From now on, these are the mocks."""
+        self._answers = answers
+
+    # -- the app -------------------------------------------------------------------------------------------------
+
+    def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
+        self.namespace.start(["/bin/sh", "-c", command], environment, folder, output)
+
+    def listeners(self) -> frozenset[Listener]:
+        """Where the app listens."""
+        inside = self.namespace.inside
+        return listeners(inside.diag, inside.port)
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A connection to the app."""
+        sock = self.namespace.take_socket(6 if ":" in host else 4)
+        try:
+            await self._loop.sock_connect(sock, (host, port))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    # -- what leaves the app -----------------------------------------------------------------------------------
+
+    def _knock(self) -> None:
+        assert self._gate is not None
+        inside = self.namespace.inside
+        for knock in self._gate.knocks():
+            if is_own(inside.diag, inside.port, *knock.target):
+                self._gate.let_be(knock)
+                continue
+            ending = self._failure(*knock.target)
+            if ending is Ending.REFUSED:
+                self._gate.refuse(knock)
+            elif ending is Ending.UNREACHABLE:
+                self._gate.unreachable(knock)
+            elif ending is Ending.TIMED_OUT:
+                self._gate.forget(knock)
+            else:
+                self._gate.let_in(knock)
+
+    def _failure(self, host: str, port: int) -> Ending | None:
+        """How a connection to this address failed when it was recorded, if it did."""
+        answers = self._answers
+        if answers is None:
+            return None
+        server = answers.loaded.names.server(host, port)
+        owners = answers.loaded.failing.get(server)
+        if owners is None:
+            return None
+        if not answers.loaded.always_fails(server) and not owners & set(answers.replay.owners):
+            return None
+        found = answers.find(generic.ROOM, server, GenericRequest(turns=()))
+        return getattr(found, "ending", None)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(64):
+            try:
+                client, _address = listener.accept()
+            except OSError:
+                return
+            client.setblocking(False)
+            self.connections += 1
+            if self._gate is None:
+                host, port = original_destination(client)
+                inside = self.namespace.inside
+                if is_own(inside.diag, inside.port, host, port):
+                    self._loop.create_task(self._splice(client, host, port))
+                    continue
+            self._loop.create_task(self._converse(client))
+
+    async def _converse(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(lambda: Conversation(self._current), client)
+
+    def _current(self) -> Answers:
+        assert self._answers is not None, "the app was started before there were mocks"
+        return self._answers
+
+    async def _splice(self, client: socket.socket, host: str, port: int) -> None:
+        """The app calls itself: carry it back (only where the kernel has no packet queue)."""
+        try:
+            own = await self.connect(host, port)
+        except OSError:
+            client.close()
+            return
+        ends = [await asyncio.open_connection(sock=sock) for sock in (client, own)]
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError):
+                while data := await source.read(65536):
+                    target.write(data)
+                    await target.drain()
+            with contextlib.suppress(OSError):
+                target.write_eof()
+
+        await asyncio.gather(copy(ends[0][0], ends[1][1]), copy(ends[1][0], ends[0][1]))
+        for _reader, writer in ends:
+            writer.close()
+
+    def _resolve(self, sock: socket.socket) -> None:
+        for _ in range(64):
+            try:
+                query, client = sock.recvfrom(_LARGEST_DATAGRAM)
+            except OSError:
+                return
+            try:
+                answer = self._answer_name(query)
+            except ProtocolError:
+                continue
+            with contextlib.suppress(OSError):
+                sock.sendto(answer, client)
+
+    def _answer_name(self, query: bytes) -> bytes:
+        names = self._current().loaded.names
+        asked = dns.request_of(query)
+        recorded = names.answers.get((asked.name, asked.qtype))
+        if recorded is not None:
+            answer: bytes = dns.answer_for(query, recorded)
+        elif names.knows(asked.name):
+            made = names.made.get(asked.name)
+            answer = dns.build_answer(query, [made] if made and (asked.name, "A") not in names.answers else [])
+        else:
+            self.unknown_names.add(asked.name)
+            answer = dns.build_error(query, "NXDOMAIN")
+        return answer
+
+    def _drop(self, sock: socket.socket) -> None:
+        for _ in range(64):
+            try:
+                sock.recv(_LARGEST_DATAGRAM)
+            except OSError:
+                return
+            self.datagrams += 1
+
+
+def memory_file(name: str) -> int:
+    """A descriptor for the app's output: in memory, gone with rr."""
+    return os.memfd_create(name, os.MFD_CLOEXEC)
+
+

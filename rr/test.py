@@ -1,0 +1,192 @@
+"""`rr test`: from a command line to verdicts, a report and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from replayer.compare import Noise, noise_of_settings
+from replayer.loading import LoadedSet
+from replayer.report.as_json import as_json
+from replayer.report.verdict import SetStatus, TestResult, Verdict
+from replayer.report.writer import ReportWriter, new_run
+from replayer.run import Plan, SetRun
+from rr.console import Console
+from rr.record import HASH_SEED, KEPLOY
+from rr.settings import Settings, load_settings
+from testset.config import SetConfig
+from testset.errors import NoTestSetError, RRError, UsageError
+from testset.redaction import Redactor
+from testset.store import TestSet, TestSetStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said."""
+
+    flags: Mapping[str, Any]
+    config_folder: Path
+    tests: tuple[str, ...]
+    host: str | None
+    port: int | None
+    mocking: bool
+    jobs: int
+    fail_fast: bool
+    remove_unused_mocks: bool
+    junit: Path | None
+    as_json: bool
+    debug: bool
+
+
+def test(options: Options) -> int:
+    """Replay test sets. Returns 0 when all passed, 1 when a test failed, 2 when rr could not do its work."""
+    console = Console(out=sys.stderr if options.as_json else sys.stdout, debug=options.debug)
+    settings = load_settings(options.config_folder, options.flags)
+    store = TestSetStore(settings.path / KEPLOY)
+    names = settings.test.test_sets or tuple(store.names())
+    if not names:
+        raise NoTestSetError(f"There is no test set in {store.root}.")
+    sets = [store.get(name) for name in names]
+    redactor = Redactor(store.vault(), settings.redact.rules())
+    run_folder = new_run(store.root / "reports")
+    with ReportWriter(
+        run_folder, command=settings.command or "", redact=redactor.redact_text, junit_file=options.junit
+    ) as writer:
+        run = _Run(console, settings, options, store, writer)
+        with run.interruptible():
+            asyncio.run(run.all(sets))
+        result = writer.close()
+    if options.as_json:
+        print(as_json(result, indent=2))
+    console.summary(result, _shown(run_folder))
+    return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.ERRORED: 2}[result.verdict]
+
+
+class _Run:
+    """All sets of one run."""
+
+    def __init__(
+        self, console: Console, settings: Settings, options: Options, store: TestSetStore, writer: ReportWriter
+    ) -> None:
+        self._console = console
+        self._settings = settings
+        self._options = options
+        self._store = store
+        self._writer = writer
+        self._interrupted = False
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends the run in order: the test in hand is broken off, the app stopped, the report written."""
+
+        def note(_number: int, _frame: object) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def all(self, sets: list[TestSet]) -> None:
+        turns = asyncio.Semaphore(self._options.jobs)
+
+        async def one(test_set: TestSet) -> None:
+            async with turns:
+                if not self._interrupted:
+                    await self._set(test_set)
+
+        await asyncio.gather(*(one(test_set) for test_set in sets))
+
+    async def _set(self, test_set: TestSet) -> None:
+        console, writer = self._console, self._writer
+        writer.begin_set(test_set.name)
+        try:
+            loaded = LoadedSet(test_set, self._store.vault())
+            plan = self._plan(loaded.config, test_set)
+            console.headline(f"Replaying {test_set.name}", f"{len(loaded.tests)} tests, {plan.command}")
+            run = SetRun(loaded, plan, self._told, lambda: self._interrupted)
+            outcome = await run.run()
+        except RRError as error:
+            console.error(error)
+            writer.end_set(test_set.name, SetStatus.INTERNAL_ERR, reason=str(error))
+            return
+        if outcome.reason:
+            console.error(outcome.reason)
+        for line in outcome.log.splitlines():
+            console.note(f"    {line}")
+        for warning in outcome.warnings:
+            console.warning(warning)
+        if outcome.unused and outcome.status is None and not plan.only:
+            names = ", ".join(outcome.unused[:8]) + (" …" if len(outcome.unused) > 8 else "")
+            console.note(f"{len(outcome.unused)} mocks were not used: {names}")
+        writer.end_set(
+            test_set.name,
+            outcome.status,
+            reason=outcome.reason,
+            log=outcome.log,
+            warnings=tuple(outcome.warnings),
+        )
+
+    def _told(self, result: TestResult) -> None:
+        self._writer.add(result)
+        self._console.replayed(result)
+
+    def _plan(self, config: SetConfig, test_set: TestSet) -> Plan:
+        settings, options = self._settings, self._options
+        command = settings.command or config.command
+        if not command:
+            raise UsageError(
+                f"Neither the command line nor rr.yml nor {test_set.name} says how the app is started.",
+                remedy='Say it: rr test -c "python app.py".',
+            )
+        environment = dict(os.environ)
+        if config.hash_seed is not None:
+            environment["PYTHONHASHSEED"] = str(config.hash_seed)
+        else:
+            environment.setdefault("PYTHONHASHSEED", HASH_SEED)
+        if config.time_zone:
+            environment["TZ"] = config.time_zone
+        return Plan(
+            command=command,
+            folder=os.getcwd(),
+            environment=environment,
+            delay=settings.test.delay,
+            health_url=settings.test.health_url,
+            api_timeout=settings.test.api_timeout,
+            noise=_noise(settings, test_set.name),
+            outbound_fails=settings.test.outbound == "fail",
+            host=options.host,
+            port=options.port,
+            only=frozenset(options.tests) | frozenset(settings.test.selected_tests.get(test_set.name, ())),
+            fail_fast=options.fail_fast,
+            show_output=options.debug,
+        )
+
+
+def _noise(settings: Settings, name: str) -> Noise:
+    noise = settings.test.global_noise
+    found = Noise()
+    for places in (noise.everywhere, noise.test_sets.get(name)):
+        if places is not None:
+            found = found | noise_of_settings({"body": dict(places.body), "header": dict(places.header)})
+    return found
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
