@@ -37,8 +37,8 @@ class Attempt:
         self.times: dict[str, str] = {}
 
     def follow(self, recorded: str, actual: str, place: str, *, anew: bool = False) -> Clash | None:
-        """`actual` stands where `recorded` was: does it follow the rule? `anew`: the recorded value is made up once
-        more here, and its old name does not count."""
+        """`actual` stands where `recorded` was: does it follow the rule? `anew`: the recorded value may have been
+        made up once more (a nonce, which nothing else ever speaks of), and its old name does not count."""
         origin = self._story.made_up.get(recorded)
         if origin is None and is_sealed(recorded):
             return None
@@ -53,7 +53,8 @@ class Attempt:
         if taken is not None:
             return Clash(Breach.TAKEN, recorded, actual, taken)
         clash = self._bindings.clash(recorded, actual)
-        if clash is not None and not (anew and clash.breach is Breach.OTHER and self._unknown(actual)):
+        again = anew and recorded not in self._story.reused and self._bindings.recorded(actual) == actual
+        if clash is not None and not (again and clash.breach is Breach.OTHER):
             return clash
         if self._bindings.actual(recorded) != actual and actual != recorded:
             if self._given(actual):
@@ -80,9 +81,6 @@ class Attempt:
     def names(self) -> Mapping[str, str]:
         """What this attempt itself calls things: recorded values and actual ones."""
         return {**{binding.recorded: binding.actual for binding in self._pairs.values()}, **self.times}
-
-    def _unknown(self, actual: str) -> bool:
-        return self._bindings.recorded(actual) == actual
 
     def _moves(self, recorded: str, actual: str) -> Clash | None:
         """A given value or a time: equal, or as far from the clock."""

@@ -21,6 +21,7 @@ from testset.model import Exchange, Mock, Server, TestCase
 
 STARTUP = "startup"
 BACKGROUND = "background"
+STANDING = (BACKGROUND, "dns")  # owners whose mocks belong to no test: they answer any number of times
 
 _BEFORE_ALL = -1  # the rank of start-up: earlier than every test
 
@@ -145,6 +146,7 @@ class Story:
         self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
         self.hidden: dict[int, tuple[frozenset[str], ...]] = {}  # by route: places that hold secrets in some request
         self.made_up: dict[str, Origin] = {}
+        self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
         self._given: set[int] = {hash(value) for value in self.options.literals}  # hashes, because there are millions
         self._tell(tests, mocks)
         for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
@@ -231,6 +233,7 @@ class Story:
                     known.append(atom)
                 roles.append(role)
         told = list(self._echoes(room, exchange))
+        self.reused.update(atom for atom in told if atom in self.made_up and atom not in born)
         entry = Entry(
             name=mock.name,
             owner=mock.owner,
@@ -300,4 +303,6 @@ class Story:
             born.add(atom)
         elif origin is None and not time:
             return GIVEN
+        if atom not in born:
+            self.reused.add(atom)
         return TIME if time else BORN if atom in born else USED

@@ -148,8 +148,8 @@ class Replay:
         return rooms == {room.name}
 
     def beginnings(self, room: Room, server: Server, request: Any) -> Iterator[Mock]:
-        """For a protocol that asks before its request is whole: the mocks that begin so, the likeliest first. Nothing is
-        claimed; `find` is, with the whole request, when it is known."""
+        """For a protocol that asks before its request is whole: the mocks that begin so, the likeliest first. Nothing
+        is claimed; `find` is, with the whole request, when it is known."""
         bucket = self.story.by_server.get((room.name, server))
         if bucket is None or room.begins is None:
             return
