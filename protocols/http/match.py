@@ -41,7 +41,7 @@ _MARK = "{}"
 def named_server(server: Server, request: HttpRequest) -> Server:
     """The server by the name that the app used: `Host` names it when the connection knows only an address."""
     host = wire.header(request.headers, "host")
-    if not host or not _is_address(server.host):
+    if not host or not (_is_address(server.host) or server.host == "localhost"):
         return server
     name, port = split_authority(host, 443 if request.scheme == "https" else 80)
     if port != server.port or not name or _is_address(name):
