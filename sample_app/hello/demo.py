@@ -145,10 +145,14 @@ def expect_red(work: Path, env: Mapping[str, str]) -> None:
     code, output, _ = replay(work, env)
     if code != 1:
         raise DemoError(f"The bug was to be found, but rr test ended with exit code {code}.\n{output}")
-    reasons = [line.strip() for line in output.splitlines() if "201" in line and "200" in line]
-    if not reasons:
+    lines = output.splitlines()
+    reason = [number for number, line in enumerate(lines) if "status" in line and ("201" in line or "200" in line)]
+    if len(reason) < 2:
         raise DemoError(f"rr test is red, but does not say why.\n{output}")
-    say(f"6. rr test: exit code 1. It says: {reasons[0]}")
+    test = next(line for line in reversed(lines[: reason[0]]) if "test-" in line)
+    say("6. rr test: exit code 1, with the reason:")
+    for line in (test, lines[reason[0]], lines[reason[1]]):
+        say(f"      {line.rstrip()}")
 
 
 def demonstrate(order_port: int, user_port: int) -> None:
