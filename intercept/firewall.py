@@ -86,9 +86,7 @@ def _redirect(ports: Ports) -> list[bytes]:
 
 def _syn(queue: bytes) -> list[bytes]:
     flags = _expr("payload", u32(1, _REGISTER), u32(2, _TRANSPORT_HEADER), u32(3, 13), u32(4, 1))
-    only = _expr(
-        "bitwise", u32(1, _REGISTER), u32(2, _REGISTER), u32(3, 1), _data(4, b"\x17"), _data(5, b"\x00")
-    )
+    only = _expr("bitwise", u32(1, _REGISTER), u32(2, _REGISTER), u32(3, 1), _data(4, b"\x17"), _data(5, b"\x00"))
     return [
         _chain("syn", _OUTPUT, -150, "filter"),
         _rule("syn", *_mark(MARK_OWN), _accept()),

@@ -47,7 +47,9 @@ class Gate:
         length = netlink.attr(_CFG_MAXLEN, struct.pack("!I", 8192))
         for part in (command, copy, length):
             # Bound already by a relay that died: the queue belongs to the socket, which outlived it.
-            netlink.request(queue, self._message(_CONFIG, part, netlink.NLM_F_ACK), tolerate=(errno.EEXIST, errno.EBUSY))
+            netlink.request(
+                queue, self._message(_CONFIG, part, netlink.NLM_F_ACK), tolerate=(errno.EEXIST, errno.EBUSY)
+            )
         queue.setblocking(False)
 
     def fileno(self) -> int:
@@ -130,6 +132,4 @@ def _parse(packet: bytes) -> Knock | None:
     else:
         return None
     source_port, target_port = struct.unpack_from("!HH", packet, head)
-    return Knock(
-        (str(ipaddress.ip_address(source)), source_port), (str(ipaddress.ip_address(target)), target_port)
-    )
+    return Knock((str(ipaddress.ip_address(source)), source_port), (str(ipaddress.ip_address(target)), target_port))

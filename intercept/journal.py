@@ -61,7 +61,8 @@ def segment_path(folder: pathlib.Path, number: int) -> pathlib.Path:
 
 
 class JournalWriter:
-    """Appends blocks. When there is no room it cuts off what is half written, says why in `stopped`, and keeps quiet."""
+    """Appends blocks. When there is no room it cuts off what is half written, says why in `stopped`, and keeps
+    quiet."""
 
     def __init__(self, folder: pathlib.Path, limit: int, first_segment: int = 1) -> None:
         self._folder = folder
@@ -253,5 +254,6 @@ class JournalReader:
         while position < len(payload):
             kind, side, connection, offset, length = FRAME.unpack_from(payload, position)
             position += FRAME.size
-            yield Frame(Kind(kind), side, connection, offset, payload[position : position + length], time_ns, self.segment)
+            data = payload[position : position + length]
+            yield Frame(Kind(kind), side, connection, offset, data, time_ns, self.segment)
             position += length

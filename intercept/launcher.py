@@ -1,10 +1,11 @@
 """The process that lives inside the app's namespace: makes it, starts the app in it, hands out sockets of it.
 
-A program of its own (`python -I -S`), single-threaded, because the kernel lets no threaded process make a user namespace.
-It speaks with rr over `passing` (descriptor given as argument). It outlives whatever the app does and ends the
-whole process tree of the app when rr is gone, however rr went.
+A program of its own (`python -I -S`), single-threaded, because the kernel lets no threaded process make a user
+namespace. It speaks with rr over `passing` (descriptor given as argument). It outlives whatever the app does and ends
+the whole process tree of the app when rr is gone, however rr went.
 
-Requests: `setup`, `start`, `sockets`, `supply` (one more channel on which `sockets` is answered), `signal`, `mask`, `quit`.
+Requests: `setup`, `start`, `sockets`, `supply` (one more channel on which `sockets` is answered), `signal`, `mask`,
+`quit`.
 """
 
 from __future__ import annotations

@@ -109,6 +109,14 @@ def abandoned() -> list[SessionFolder]:
     return found
 
 
+def abandoned_count() -> int:
+    """How many recordings wait for a recovery, without touching them."""
+    found = abandoned()
+    for folder in found:
+        os.close(folder.lock)
+    return len(found)
+
+
 def _lock(path: pathlib.Path) -> int | None:
     try:
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -99,9 +99,7 @@ class Namespace:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    def start(
-        self, argv: Sequence[str], environment: Mapping[str, str], folder: str, output: int | None = None
-    ) -> int:
+    def start(self, argv: Sequence[str], environment: Mapping[str, str], folder: str, output: int | None = None) -> int:
         """Start the app; returns its process id. With `output` it writes there and reads nothing; else its standard
         streams are rr's own."""
         answer, _ = self._ask(

@@ -1,7 +1,7 @@
 """Netlink framing: messages and attributes to and from bytes, and a request with its acknowledgement.
 
-The kernel's interfaces for links, firewall, packet queues and sockets all speak this. rr encodes the few messages it needs
-itself, so that neither `ip` nor `nft` has to be installed, and a namespace is set up in a millisecond.
+The kernel's interfaces for links, firewall, packet queues and sockets all speak this. rr encodes the few messages it
+needs itself, so that neither `ip` nor `nft` has to be installed, and a namespace is set up in a millisecond.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ def send(sock: socket.socket, message: dict[str, Any], files: list[int] | None =
 
 
 def receive(sock: socket.socket, wait: bool = True) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message; None when the other end is gone. Raises BlockingIOError if there is none and `wait` is false."""
+    """The next message; None when the other end is gone. Raises BlockingIOError if there is none and `wait` is
+    false."""
     flags = 0 if wait else socket.MSG_DONTWAIT
     size = socket.CMSG_SPACE(_MOST_FILES * 4)
     data, ancillary, _flags, _address = sock.recvmsg(_MOST_BYTES, size, flags | socket.MSG_CMSG_CLOEXEC)

@@ -1,10 +1,10 @@
 """The relay: a process of its own that carries every connection of the app and keeps its bytes in the journal.
 
-It gets all its sockets from rr (`passing`): those inside the app's namespace, the listeners on the host, a channel to the
-launcher for more. It opens the real connections itself, from the host. It parses nothing.
+It gets all its sockets from rr (`passing`): those inside the app's namespace, the listeners on the host, a channel to
+the launcher for more. It opens the real connections itself, from the host. It parses nothing.
 
-Outbound, a connection is dialled when its first packet knocks at the gate, so that the app's `connect()` ends as it would
-without rr; where the kernel has no packet queue, it is accepted first and dialled then.
+Outbound, a connection is dialled when its first packet knocks at the gate, so that the app's `connect()` ends as it
+would without rr; where the kernel has no packet queue, it is accepted first and dialled then.
 """
 
 from __future__ import annotations
@@ -325,9 +325,7 @@ class Relay:
         self._connections[number] = connection
         connection.begin()
 
-    def _when_connected(
-        self, sock: socket.socket, done: Callable[[], None], failed: Callable[[int], None]
-    ) -> None:
+    def _when_connected(self, sock: socket.socket, done: Callable[[], None], failed: Callable[[int], None]) -> None:
         def ready(_mask: int) -> None:
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             self._turns.forget(sock.fileno())

@@ -1,7 +1,7 @@
 """Moves segments of the journal from memory to disk, encrypted, when the recorder falls behind; and back to read them.
 
-The key never leaves memory: it lies in the session's folder, which is in a memory file system, so that a recovery after a
-crash finds it and nothing that survives a power-off does.
+The key never leaves memory: it lies in the session's folder, which is in a memory file system, so that a recovery
+after a crash finds it and nothing that survives a power-off does.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ class Spill:
         try:
             data = self._cipher().decrypt(sealed[:_NONCE], sealed[_NONCE:], str(number).encode())
         except InvalidTag as error:
-            raise JournalError(
-                f"The journal's segment {self._path(number)} was changed after rr wrote it."
-            ) from error
+            raise JournalError(f"The journal's segment {self._path(number)} was changed after rr wrote it.") from error
         descriptor = os.memfd_create(f"rr-segment-{number}", os.MFD_CLOEXEC)
         view = memoryview(data)
         while view:
@@ -91,7 +89,7 @@ class Spill:
     def _cipher(self) -> AESGCM:
         if self._key is None:
             path = self._session / "key"
-            with contextlib.suppress(FileExistsError):
+            if not path.exists():
                 with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                     file.write(AESGCM.generate_key(256))
             self._key = AESGCM(path.read_bytes())

@@ -1,7 +1,7 @@
 """Which requests become test cases, and which destinations are recorded: what the user asked for.
 
-A filter is one line of `record.filters` in rr.yml or one `--include`/`--exclude`. An exchange is kept when it matches no
-`exclude` and, if there are any `include`s, at least one of them.
+A filter is one line of `record.filters` in rr.yml or one `--include`/`--exclude`. An exchange is kept when it matches
+no `exclude` and, if there are any `include`s, at least one of them.
 """
 
 from __future__ import annotations

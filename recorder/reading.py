@@ -38,7 +38,19 @@ class Notes:
 class _Conversation:
     """One connection."""
 
-    __slots__ = ("base", "context", "decoder", "ended", "facts", "first_segment", "kept", "kept_bytes", "raw", "room", "skip")
+    __slots__ = (
+        "base",
+        "context",
+        "decoder",
+        "ended",
+        "facts",
+        "first_segment",
+        "kept",
+        "kept_bytes",
+        "raw",
+        "room",
+        "skip",
+    )
 
     def __init__(self, context: Context, facts: dict[str, Any], segment: int) -> None:
         self.context = context
@@ -152,10 +164,8 @@ class Reading:
         keep = data if one.kept_bytes < LIMITS.message else b""
         one.kept.append((frame.side, offset, keep, frame.time_ns))
         one.kept_bytes += len(keep)
-        if one.decoder is None:
-            found = self._try_rooms(one)
-        else:
-            found = self._feed(one, frame.side, data, frame.time_ns)
+        feed = one.decoder is not None
+        found = self._feed(one, frame.side, data, frame.time_ns) if feed else self._try_rooms(one)
         self._forget_settled(one)
         return found
 

@@ -1,7 +1,7 @@
 """A test set, read for a replay: its tests in order, its mocks by reference, what names resolve to.
 
-A mock is read once for its keys and again when it answers, so that a large `mocks.yml` costs little memory. Secrets stay
-sealed in what is matched and reported; they are unsealed only in what goes over the wire.
+A mock is read once for its keys and again when it answers, so that a large `mocks.yml` costs little memory. Secrets
+stay sealed in what is matched and reported; they are unsealed only in what goes over the wire.
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ class SetRun:
             outcome.status = SetStatus.NO_TESTS_TO_RUN
             outcome.reason = "the set has no tests" if not loaded.tests else "no test of the set was chosen"
             return outcome
-        story = Story(
-            [one.case for one in loaded.tests], loaded.mocks(), room_of, Options(recall=loaded.recall)
-        )
+        story = Story([one.case for one in loaded.tests], loaded.mocks(), room_of, Options(recall=loaded.recall))
         replay = Replay(story)
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append)
@@ -322,5 +320,3 @@ def _spec_of(response: HttpResponse, recorded: Exchange[Any, Any], got: Received
     )
     spec: Mapping[str, Any] = HTTP.to_spec(exchange)["resp"]
     return spec
-
-

@@ -199,5 +199,3 @@ class Stage:
 def memory_file(name: str) -> int:
     """A descriptor for the app's output: in memory, gone with rr."""
     return os.memfd_create(name, os.MFD_CLOEXEC)
-
-

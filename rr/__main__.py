@@ -1,4 +1,5 @@
-"""Where `rr` begins. Puts rr's own folder first on the path, so that a project's own `protocols.py` is not taken for rr's,
+"""Where `rr` begins. Puts rr's own folder first on the path, so that a project's own `protocols.py` is not taken for
+rr's,
 and turns every error into a sentence with a remedy and an exit code."""
 
 from __future__ import annotations

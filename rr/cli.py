@@ -25,7 +25,9 @@ Command = Annotated[str | None, typer.Option("-c", "--command", help="The comman
 Folder = Annotated[
     Path | None, typer.Option("-p", "--path", help="The folder that keploy/ is in, or will be. Default: here.")
 ]
-ConfigFolder = Annotated[Path | None, typer.Option("--config-path", help="The folder that rr.yml is in. Default: here.")]
+ConfigFolder = Annotated[
+    Path | None, typer.Option("--config-path", help="The folder that rr.yml is in. Default: here.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Tell what rr does, and show tracebacks.")]
 
 
@@ -96,9 +98,7 @@ def record(
     app_port: Annotated[
         list[int] | None, typer.Option("--app-port", help="Record only what comes to this port; may be repeated.")
     ] = None,
-    sync: Annotated[
-        bool | None, typer.Option("--sync/--no-sync", help="Let in one request at a time.")
-    ] = None,
+    sync: Annotated[bool | None, typer.Option("--sync/--no-sync", help="Let in one request at a time.")] = None,
     include: Annotated[
         list[str] | None,
         typer.Option("--include", help="Make tests only of requests like this: 'POST /orders', '/api/*', 'port=80'."),
@@ -143,8 +143,8 @@ def recover(debug: Debug = False) -> int:
     return recover(debug)
 
 
-@app.command()
-def test(
+@app.command("test")
+def replay(
     command: Command = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
@@ -225,6 +225,47 @@ def doctor(debug: Debug = False) -> int:
     from rr.doctor import doctor
 
     return doctor()
+
+
+@app.command()
+def report(
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    run_name: Annotated[str | None, typer.Option("-r", "--test-run", help="The run. Default: the last.")] = None,
+    test: Annotated[str | None, typer.Option("--test", help="Only these tests: test-3,test-7.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Long values whole.")] = False,
+    form: Annotated[str, typer.Option("--format", help="text, junit or json.")] = "text",
+    debug: Debug = False,
+) -> int:
+    """Show what the last run found."""
+    from rr.report import report
+
+    return report(path, config_path or Path(), run_name, test, full, form)
+
+
+@app.command()
+def normalize(
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    run_name: Annotated[str | None, typer.Option("-r", "--test-run", help="The run. Default: the last.")] = None,
+    tests: Annotated[str | None, typer.Option("--tests", help="Only these tests: test-3,test-7.")] = None,
+    yes: Annotated[
+        bool, typer.Option("-y", "--yes", help="Accept changes of status and schema without asking.")
+    ] = False,
+    debug: Debug = False,
+) -> int:
+    """Accept what the app answered in a run: write it into the tests."""
+    from rr.report import accept
+
+    return accept(path, config_path or Path(), run_name, tests, yes)
+
+
+@app.command()
+def config(config_path: ConfigFolder = None, debug: Debug = False) -> int:
+    """Show every setting, its default, and where it was set."""
+    from rr.config import config
+
+    return config(config_path or Path())
 
 
 def _name_in(metadata: str | None) -> str | None:

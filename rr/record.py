@@ -64,7 +64,8 @@ class _Signals:
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self._note) for number in numbers}
         wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         try:
             yield
@@ -83,7 +84,8 @@ def record(options: Options) -> int:
     console = Console(out=sys.stderr, debug=options.debug)
     settings = load_settings(options.config_folder, options.flags)
     if not settings.command:
-        raise UsageError("There is no command to run.", remedy='Say how the app is started: rr record -c "python app.py".')
+        remedy = 'Say how the app is started: rr record -c "python app.py".'
+        raise UsageError("There is no command to run.", remedy=remedy)
     wanted = _wanted(settings, options)
     _recover_abandoned(console)
     store = TestSetStore(settings.path / KEPLOY)
@@ -144,7 +146,9 @@ class _Session:
             with capture:
                 vault = self._store.vault()
                 with self._store.create(self._name, vault) as writer:
-                    recording = _recording(self._session, writer, Redactor(vault, settings.redact.rules()), settings, self)
+                    recording = _recording(
+                        self._session, writer, Redactor(vault, settings.redact.rules()), settings, self
+                    )
                     try:
                         return self._record(capture, recording, writer, signals)
                     except BaseException:
@@ -242,7 +246,8 @@ class _Session:
             console.note("Nothing was recorded: the app got no request, and made none.")
             return 0 if not by_itself else max(code, 0)
         console.headline(
-            f"{_many(counts.tests, 'test case')} and {_many(counts.mocks, 'mock')} recorded", f"in {_shown(writer.path)}"
+            f"{_many(counts.tests, 'test case')} and {_many(counts.mocks, 'mock')} recorded",
+            f"in {_shown(writer.path)}",
         )
         console.next([("rr test", "replays them, with nothing but the mocks to talk to")])
         return 0 if not by_itself else code if code >= 0 else 128 - code
@@ -385,5 +390,3 @@ def _shown(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
