@@ -25,7 +25,7 @@ _RFC1123 = (
 )
 _JWT = r"(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{2,}(?:\.[0-9A-Za-z_-]*)?"
 _BCRYPT = r"\$2[abxy]\$\d\d\$[./0-9A-Za-z]{53}"
-_BASE64 = r"(?<![^\s\"'=:,(\[{<>])(?=[^\s]*[+/=])[0-9A-Za-z+/]{20,}={0,2}(?![^\s\"',;)\]}&<>])"
+_BASE64 = r"(?<![^\s\"'=:,(\[{<>])[0-9A-Za-z+/]{20,}+={0,2}+(?![^\s\"',;)\]}&<>])"
 _NUMBER = r"(?<![0-9A-Za-z.])(?:(?<![0-9A-Za-z_])-)?\d{10,}(?:\.\d{1,9})?(?![0-9A-Za-z.]*[0-9A-Za-z])"
 _RUN = r"[0-9A-Za-z_-]{8,}"
 
@@ -38,8 +38,16 @@ _ULID = re.compile(r"0[0-3][0-9A-HJKMNP-TV-Z]{24}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _PREFIXED = re.compile(r"(?<![0-9A-Za-z])(?:[A-Za-z][A-Za-z0-9]{0,9}[-_:#]+)+\Z")
 _SEPARATED = re.compile(r"[^-_+/=.]+")
-_WORD = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{3,}")
-_VOWEL = re.compile(r"[aeiouyAEIOUY]")
+_LETTERS = re.compile(r"[a-z]{2,}")
+# The pairs of letters that most words are made of: three in four of English text, one in four of random letters.
+_PAIRS = (
+    "th he in er an re nd at on nt ha es st en ed to it ou ea hi is or ti as te et ng of al de se le sa si ar ve ra ld "
+    "ur io ic ne me co ro ce ll ch ta li ri el om la ma us ho ut pe di ec ca tr no wi ns so ss pr ac sh ct ad em il id "
+    "lo ol po do wh be un ot ge ai ee fo wa pl ul mo ni am ir ay ts fi ke rt pa ie ow bl na ry sp ig ck op ev ab im vi "
+    "ag ap su up ex pp fe mp oo iv bu br cr rs ba go gr mi nc qu rd rm sc ty ue um od os ov pi ph gi if da du cl ci cu "
+    "sk sw rv ub"
+)
+_COMMON_PAIRS = frozenset(_PAIRS.split())
 _CLASS = re.compile(r"[0-9]+|[A-Z]?[a-z]+|[A-Z]+")
 
 Span = tuple[int, int, str]
@@ -73,7 +81,9 @@ def generated_spans(text: str) -> list[Span]:
         elif name in ("jwt", "bcrypt"):
             spans.append((start, end, "token"))
         elif name == "base64":
-            if _is_random(match[0].rstrip("="), 20):
+            if match[0].isalnum():
+                spans.extend(_run_spans(text, start, end))
+            elif _is_random(match[0].rstrip("="), 20):
                 spans.append((start, end, "token"))
             else:
                 spans.extend(
@@ -124,7 +134,8 @@ def _run_spans(text: str, start: int, end: int) -> list[Span]:
         piece = text[start + s : start + e]
         kind = _piece_kind(piece, prefixed=index > 0 and _is_prefixed(text, start + s))
         if kind is not None:
-            spans.append((start + s, start + e, kind))
+            signed = piece.isdigit() and s >= 2 and text[start + s - 1] == "-" and text[start + s - 2] in "-_"
+            spans.append((start + s - signed, start + e, kind))
         if first == index and (piece.isalpha() and len(piece) <= 10 and (piece.islower() or piece.isupper())):
             first = index + 1
     if first < len(pieces) - 1:  # an alphabet with - and _ in it, as nanoid's
@@ -145,8 +156,8 @@ def _piece_kind(piece: str, *, prefixed: bool) -> str | None:
     if size == 26 and _ULID.fullmatch(piece) and any(c.isdigit() for c in piece[10:]):
         return "ulid"
     if size >= (8 if prefixed else 16) and _HEX.fullmatch(piece):
-        mixed = any(c.isdigit() for c in piece) and any(c.isalpha() for c in piece)
-        return "hex" if mixed and len(set(piece)) >= 4 else None
+        changes = len(_CLASS.findall(piece)) - 1  # an account number may begin with two letters
+        return "hex" if changes >= (1 if size < 16 else 2) and len(set(piece)) >= 4 else None
     if _is_random(piece, 8 if prefixed else 16):
         return "token"
     return None
@@ -155,21 +166,26 @@ def _piece_kind(piece: str, *, prefixed: bool) -> str | None:
 def _is_random(text: str, least: int) -> bool:
     """Whether characters follow each other without the order that words and plain numbers have."""
     size = len(text)
-    if size < least:
+    if size < least or len(set(text)) < min(8, size // 2 + 2):
         return False
     upper = any(c.isupper() for c in text)
     lower = any(c.islower() for c in text)
-    digits = sum(c.isdigit() for c in text)
-    if upper + lower + (digits > 0) < 2 or len(set(text)) < min(8, size // 2 + 2):
+    digits = any(c.isdigit() for c in text)
+    if upper + lower + digits < 2:
         return False
-    if not digits and not (upper and lower and size >= 20):
-        return False
-    ordinary = 0
-    changes = 0
+    pairs = common = changes = telling = 0
     for piece in _SEPARATED.findall(text):
         if len(piece) <= 3 or (piece.isdigit() and len(piece) < 12):
-            ordinary += len(piece)
             continue
+        telling += len(piece)
         changes += len(_CLASS.findall(piece)) - 1
-        ordinary += sum(len(word) for word in _WORD.findall(piece) if _VOWEL.search(word))
-    return ordinary <= size * 0.45 and changes >= max(3, size // 6 if size < 60 else 10)
+        for word in _LETTERS.findall(piece.lower()):
+            pairs += len(word) - 1
+            common += sum(word[i : i + 2] in _COMMON_PAIRS for i in range(len(word) - 1))
+    if telling * 2 < size:
+        return False
+    if size < 16 and sum(c.isalpha() for c in text) < 3:  # 1024x768
+        return False
+    if not digits and (size < 16 or common > pairs * 0.4):
+        return False
+    return common <= pairs * 0.55 and changes >= (2 if size < 16 else 3 if size < 24 else 4)

@@ -7,28 +7,36 @@ from importlib import import_module
 from typing import Any
 
 
-def late(module: str, name: str) -> Callable[..., Any]:
+class Late:
     """`name` of `module`, loaded at its first call."""
-    found: Callable[..., Any] | None = None
 
-    def call(*arguments: Any, **named: Any) -> Any:
-        nonlocal found
-        if found is None:
-            found = getattr(import_module(module), name)
-        return found(*arguments, **named)
+    __slots__ = ("_found", "_module", "_name")
 
-    call.__name__ = call.__qualname__ = name
-    return call
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+        self._found: Callable[..., Any] | None = None
+
+    def load(self) -> Callable[..., Any]:
+        if self._found is None:
+            self._found = getattr(import_module(self._module), self._name)
+        return self._found
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return (self._found or self.load())(*arguments, **named)
+
+    def __repr__(self) -> str:
+        return f"<{self._module}.{self._name}>"
 
 
 def room_parts(package: str, decoder: str, responder: str) -> dict[str, Any]:
     """What the modules of a room offer under the same names in every room, as arguments of `Room`."""
     parts: dict[str, Any] = {
-        "decoder": late(f"{package}.decode", decoder),
-        "responder": late(f"{package}.serve", responder),
-        "to_spec": late(f"{package}.yaml", "to_spec"),
-        "from_spec": late(f"{package}.yaml", "from_spec"),
+        "decoder": Late(f"{package}.decode", decoder),
+        "responder": Late(f"{package}.serve", responder),
+        "to_spec": Late(f"{package}.yaml", "to_spec"),
+        "from_spec": Late(f"{package}.yaml", "from_spec"),
     }
     for name in ("route", "values", "response_values", "rebind", "is_effect", "difference", "title"):
-        parts[name] = late(f"{package}.match", name)
+        parts[name] = Late(f"{package}.match", name)
     return parts

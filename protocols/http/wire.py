@@ -246,6 +246,11 @@ def with_length(headers: Headers, size: int) -> Headers:
     return tuple(result)
 
 
+def _spoken(version: str) -> str:
+    """The version on a start line: what was HTTP/2 is HTTP/1.1 when it is written here."""
+    return version if version == "1.0" else "1.1"
+
+
 def field_bytes(headers: Headers) -> bytes:
     return "".join([f"{key}: {value}\r\n" for key, value in headers]).encode("latin-1")
 
@@ -255,7 +260,7 @@ def request_head(request: HttpRequest) -> bytes:
     headers = request.headers
     if body_size(request.body) and request.complete and not has_token(headers, "transfer-encoding", "chunked"):
         headers = with_length(headers, body_size(request.body))
-    return f"{request.method} {request.target} HTTP/{request.version}\r\n".encode("latin-1") + (
+    return f"{request.method} {request.target} HTTP/{_spoken(request.version)}\r\n".encode("latin-1") + (
         field_bytes(headers) + b"\r\n"
     )
 
@@ -277,7 +282,7 @@ def interim_bytes(interim: Interim) -> bytes:
 def response_head(response: HttpResponse) -> bytes:
     """The head of a response as its headers say, empty line included."""
     return (
-        f"HTTP/{response.version} {response.status} {response.reason}\r\n".encode("latin-1")
+        f"HTTP/{_spoken(response.version)} {response.status} {response.reason}\r\n".encode("latin-1")
         + field_bytes(response.headers)
         + b"\r\n"
     )
