@@ -16,10 +16,15 @@ _HIGH_WATER = 1 << 20  # bytes waiting for a slow reader before its writer is he
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
-def abort(sock: socket.socket) -> None:
-    """Close a socket with a reset."""
+def reset_when_closed(sock: socket.socket) -> None:
+    """Have the kernel end the connection with a reset when the socket is closed."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+
+
+def abort(sock: socket.socket) -> None:
+    """Close a socket with a reset."""
+    reset_when_closed(sock)
     sock.close()
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from intercept.connection import reset_when_closed
 from intercept.relay import original_destination
 from protocols import generic
 from protocols.furniture import Act, Ask, Guess, Hang, Limits, Reply, Responder, Room, Send, SendFile
@@ -154,6 +155,7 @@ class Conversation(asyncio.Protocol):
     def _hang(self, act: Hang) -> None:
         assert self._transport is not None
         if act.reset:
+            reset_when_closed(self._transport.get_extra_info("socket"))
             self._transport.abort()
         else:
             self._transport.close()
