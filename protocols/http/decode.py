@@ -309,6 +309,8 @@ class HttpDecoder:
 
     def _fail(self, error: ProtocolError, done: list[HttpExchange]) -> None:
         self._failure = error
+        self._client.discard()
+        self._server.discard()
         if not done:
             raise error
 

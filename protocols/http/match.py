@@ -30,6 +30,7 @@ _CHOOSING = frozenset(
     }
 )  # fmt: skip
 _IDENTITY = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})
+_COUNTING = _CHOOSING | _IDENTITY | {"content-type", "cookie"}
 _OPERATION = frozenset({"x-amz-target", "soapaction"})  # the operation is in a header, one path serves all
 _DEPTH = 64
 _MARK = "{}"
@@ -179,6 +180,8 @@ def _header_values(headers: Headers) -> list[Value]:
     result: list[Value] = []
     for key, value in headers:
         name = key.lower()
+        if name not in _COUNTING:
+            continue
         if name in _CHOOSING:
             result.append(Value(f"header.{_title(name)}", value))
         elif name == "content-type":

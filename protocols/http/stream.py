@@ -120,6 +120,12 @@ class Stream:
         self._step = Step.HEAD
         return b"" if buffer is None else buffer.finish()
 
+    def discard(self) -> None:
+        """Gives up a body that was begun: nobody will ask for it."""
+        buffer, self._buffer = self._buffer, None
+        if buffer is not None:
+            buffer.discard()
+
     def _pass_on(self, wanted: int) -> bool:
         """Gives up to `wanted` body bytes to the buffer; true when all were there."""
         data, position = self._data, self._position

@@ -113,8 +113,9 @@ def parse_chunk_size(line: bytes) -> int:
 
 def header(headers: Headers, name: str) -> str | None:
     """The first value of a header; `name` in lower case."""
+    size = len(name)
     for key, value in headers:
-        if key.lower() == name:
+        if len(key) == size and key.lower() == name:  # lengths first: this runs several times for every message
             return value
     return None
 
@@ -126,9 +127,11 @@ def header_all(headers: Headers, name: str) -> list[str]:
 
 def has_token(headers: Headers, name: str, token: str) -> bool:
     """Whether a comma-separated header such as `Connection` lists `token`."""
-    return any(
-        part.strip().lower() == token for key, value in headers if key.lower() == name for part in value.split(",")
-    )
+    size = len(name)
+    for key, value in headers:
+        if len(key) == size and key.lower() == name and any(part.strip().lower() == token for part in value.split(",")):
+            return True
+    return False
 
 
 def without(headers: Headers, *names: str) -> Headers:

@@ -3,7 +3,8 @@
 Left out is what follows from the rest: HTTP/1.1, a standard status message, an empty body, a `Host` that says what the
 URL says, a `Content-Length` that is right. Reading puts these back in their usual places (Host first, the length last),
 groups repeated headers, and compresses again what was shown plain; in all else `from_spec(to_spec(x))` is `x`, but for
-its id and the nanoseconds of its times. Keploy's documents are read as well.
+its id, the nanoseconds of its times, and a server known by address only, which gets the name that `Host` gives it.
+Keploy's documents are read as well.
 """
 
 from __future__ import annotations

@@ -282,6 +282,26 @@ def test_a_large_body_passes_through_without_being_kept(chunked: bool) -> None:
     assert len(exchanges) == chunked
 
 
+def test_a_body_that_turns_out_to_be_garbage_is_discarded() -> None:
+    made: list[Noting] = []
+
+    class Noting(MemoryBody):
+        discarded = False
+
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+        def discard(self) -> None:
+            self.discarded = True
+
+    decoder = HttpDecoder(OUTBOUND, LIMITS, Noting)
+    decoder.feed(Side.CLIENT, b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc", 1)
+    with pytest.raises(ProtocolError):
+        decoder.feed(Side.CLIENT, b"defg", 2)
+    assert [body.discarded for body in made] == [True], "a large body has a file that someone must remove"
+
+
 # -- properties -------------------------------------------------------------------------------------------------
 
 CONVERSATIONS: list[list[Step]] = [
