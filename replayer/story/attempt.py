@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from protocols.furniture import Difference, Value
 from replayer.story.bindings import Binding, Bindings, Breach, Clash
 from replayer.story.recording import Entry, Story
-from replayer.story.template import fits, is_sealed, template, text_of
+from replayer.story.template import fits, is_redacted, is_secret, template, text_of
 from replayer.story.times import Clocks, same_offset
 
 _WIDEST = 96  # characters of a value in a message
@@ -40,7 +40,7 @@ class Attempt:
         """`actual` stands where `recorded` was: does it follow the rule? `anew`: the recorded value may have been
         made up once more (a nonce, which nothing else ever speaks of), and its old name does not count."""
         origin = self._story.made_up.get(recorded)
-        if origin is None and is_sealed(recorded):
+        if is_redacted(recorded):
             return None
         if origin is None or origin.time:
             return self._moves(recorded, actual)
@@ -56,7 +56,7 @@ class Attempt:
         again = anew and recorded not in self._story.reused and self._bindings.recorded(actual) == actual
         if clash is not None and not (again and clash.breach is Breach.OTHER):
             return clash
-        if self._bindings.actual(recorded) != actual and actual != recorded:
+        if self._bindings.actual(recorded) != actual and actual != recorded and not is_secret(recorded):
             if self._given(actual):
                 return Clash(Breach.GIVEN, recorded, actual)
             if not fits(recorded, actual):
@@ -102,15 +102,23 @@ def read_atoms(attempt: Attempt, entry: Entry, atoms: Sequence[str], name: str, 
     )
 
 
-def read_sealed(attempt: Attempt, entry: Entry, actual: Sequence[Value]) -> bool:
-    """Whether something stands wherever `entry` has a secret, with the same text around it."""
-    if not entry.sealed:
+def read_sealed(
+    attempt: Attempt, secrets: Sequence[Value], actual: Sequence[Value], name: str, *, strict: bool
+) -> bool:
+    """Whether something stands wherever there was a secret, with the same text around it; `strict`: what stands for
+    this very secret. A credential may be another one each time: this chooses between mocks, and rejects none."""
+    if not secrets:
         return True
     now = dict(_numbered(actual))
-    return all(
-        place in now and _difference(attempt, then, now[place], f"{entry.name}, {then.place}") is None
-        for place, then in _numbered(entry.sealed)
-    )
+    for place, then in _numbered(secrets):
+        there = now.get(place)
+        pairs = pieces(then, there) if there is not None else None
+        if pairs is None:
+            return False
+        clashes = [attempt.follow(atom, found, f"{name}, {then.place}") for atom, found in pairs]
+        if strict and any(clashes):
+            return False
+    return True
 
 
 def differences(
@@ -145,7 +153,8 @@ def _difference(attempt: Attempt, recorded: Value, actual: Value, place: str) ->
         return Difference(recorded.place, _shown(recorded), _shown(actual))
     clash = None
     for then, now in pairs:
-        clash = attempt.follow(then, now, place) or clash
+        found = attempt.follow(then, now, place)
+        clash = clash if is_secret(then) else found or clash  # a credential may be another one each time
     if clash is None:
         return None
     if clash.breach is Breach.OTHER and clash.since is None:

@@ -49,6 +49,7 @@ class Book:
         self._last: dict[tuple[str, Hashable], Entry] = {}  # of an owner's group: the latest recorded one
         self._pages: dict[str, Page] = defaultdict(Page)
         self._page = self._pages["startup"]
+        self._titles: dict[int, str] = {}  # of entries that were spoken of: reading a mock again takes its time
         self._told: set[int] = set()  # entries of start-up that a warning was given about
 
     def open(self, test: str) -> None:
@@ -88,10 +89,10 @@ class Book:
     def note(self, finding: Finding) -> None:
         self._page.notes.append(finding)
 
-    def again(self, title: str, entry: Entry) -> str:
+    def again(self, title: str, entry: Entry) -> None:
+        """Said once, at the end, with the number of times."""
         self._page.again[entry.name] += 1
         self._page.titles[entry.name] = title
-        return f"{title}: made more often than recorded; {entry.name} answered again"
 
     def elsewhere(self, title: str, entry: Entry, test: str) -> str:
         return self._warn(f"{title}: not recorded in {test}; the latest earlier answer, {entry.name}, was given")
@@ -178,8 +179,12 @@ class Book:
         ]
 
     def _title(self, entry: Entry) -> str:
-        exchange = entry.recall().exchange
-        return self._story.room_of(exchange).title(exchange.server, exchange.request)
+        title = self._titles.get(entry.position)
+        if title is None:
+            exchange = entry.recall().exchange
+            title = self._story.room_of(exchange).title(exchange.server, exchange.request)
+            self._titles[entry.position] = title
+        return title
 
 
 def _changed(name: str, title: str, difference: Difference | None) -> Finding:

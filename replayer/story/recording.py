@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from protocols.furniture import Room, Value
 from replayer.story import key
-from replayer.story.template import atoms_of, is_sealed, template
+from replayer.story.template import atoms_of, is_redacted, is_sealed, is_secret, template
 from replayer.story.times import SECOND, moment
 from testset.model import Exchange, Mock, Server, TestCase
 
@@ -145,7 +145,8 @@ class Story:
         self.renamed: dict[key.Key, Bucket] = defaultdict(Bucket)
         self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
         self.hidden: dict[int, tuple[frozenset[str], ...]] = {}  # by route: places that hold secrets in some request
-        self.made_up: dict[str, Origin] = {}
+        self.sealed: dict[str, tuple[Value, ...]] = {}  # by test: what is secret in its request
+        self.made_up: dict[str, Origin] = {}  # and secrets, whoever made them up: they go by other names as well
         self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
         self._given: set[int] = {hash(value) for value in self.options.literals}  # hashes, because there are millions
         self._tell(tests, mocks)
@@ -195,8 +196,10 @@ class Story:
 
     def _inbound(self, test: TestCase) -> Callable[[], None]:
         def tell() -> None:
-            for _, atom in atoms_of(self.room_of(test.exchange).values(test.exchange.request)):
-                self._give(atom)
+            values = self.room_of(test.exchange).values(test.exchange.request)
+            self.sealed[test.name] = tuple(value for value in values if _holds_secret(value))
+            for place, atom in atoms_of(values):
+                self._give(atom, f"{test.name}'s request, {place}")
 
         return tell
 
@@ -214,7 +217,7 @@ class Story:
         room = self.room_of(exchange)
         route = self.routes.setdefault((room.name, room.route(exchange.server, exchange.request)), len(self.routes))
         every = room.values(exchange.request)
-        sealed = tuple(value for value in every if isinstance(value.value, str) and is_sealed(value.value))
+        sealed = tuple(filter(_holds_secret, every))
         values = [value for value in every if value not in sealed] if sealed else every
         hidden = frozenset(value.place for value in sealed)
         if hidden not in (seen_hidden := self.hidden.get(route, ())):
@@ -256,14 +259,14 @@ class Story:
             if letters not in (seen := self.roles.get(shape, ())):
                 self.roles[shape] = (*seen, letters)
             self.renamed[key.renamed(shape, letters, known)].entries.append(entry)
-        return self._answered(told)
+        return self._answered(told, f"{mock.name}'s answer")
 
-    def _answered(self, told: Iterable[str]) -> Callable[[], None] | None:
+    def _answered(self, told: Iterable[str], place: str) -> Callable[[], None] | None:
         given = [atom for atom in told if atom not in self.made_up]
 
         def tell() -> None:
             for atom in given:
-                self._give(atom)
+                self._give(atom, place)
 
         return tell if given else None
 
@@ -288,13 +291,15 @@ class Story:
         # Background, and what a test left behind that is no more: by the time at which it happened.
         return max(ranks) if ranks else bisect_right(self._starts, started_ns) - 1
 
-    def _give(self, atom: str) -> None:
-        if atom not in self.made_up:
+    def _give(self, atom: str, place: str) -> None:
+        if is_secret(atom):
+            self.made_up.setdefault(atom, Origin(place, time=False))
+        elif atom not in self.made_up:
             self._given.add(hash(atom))
 
     def _role(self, atom: str, near_ns: int, place: str, born: set[str]) -> str:
         """Given or made up? The first appearance decides, and is remembered. `born` are those of this very request."""
-        if atom.startswith("{{redacted "):  # stands for any value, and not always for the same
+        if is_redacted(atom):
             return GIVEN
         origin = self.made_up.get(atom)
         time = origin.time if origin is not None else moment(atom, near_ns) is not None
@@ -306,3 +311,7 @@ class Story:
         if atom not in born:
             self.reused.add(atom)
         return TIME if time else BORN if atom in born else USED
+
+
+def _holds_secret(value: Value) -> bool:
+    return isinstance(value.value, str) and is_sealed(value.value)

@@ -103,8 +103,14 @@ class Replay:
         self._every = True
 
     def given(self, values: Iterable[Value]) -> None:
-        """The app got these from outside: an inbound request, its environment."""
-        self._given.update(atom for _, atom in atoms_of(values) if self.bindings.recorded(atom) == atom)
+        """The app gets these from outside: a test's request. What it got before the first test (its environment) may be
+        another value than at the recording, and so says nothing."""
+        values = list(values)
+        attempt = self._attempt(None, self._began_ns)
+        if read_sealed(attempt, self.story.sealed.get(self._test, ()), values, f"{self._test}'s request", strict=False):
+            attempt.take()
+        if self._test != STARTUP:
+            self._given.update(atom for _, atom in atoms_of(values) if self.bindings.recorded(atom) == atom)
 
     def response(self, recorded: Sequence[Value], actual: Sequence[Value]) -> Answer:
         """The app's response to the test, beside the recorded one: what it binds, and what does not follow."""
@@ -188,13 +194,15 @@ class Replay:
         of it is, in which what is made up may be made up once more."""
         for hidden in self.story.hidden.get(asked.route, ()) if asked.route is not None else ():
             plain = asked.without(hidden)
-            bucket = self.story.literal.get(key.literal(plain.route, plain.values))
-            if bucket is not None:
-                yield bucket, self._as_it_stands(asked), self._as_it_stands(asked)
-            if self.story.roles:
-                yield from self._levels_renamed(asked, plain)
+            for strict in (True, False) if hidden else (True,):
+                bucket = self.story.literal.get(key.literal(plain.route, plain.values))
+                if bucket is not None:
+                    check = self._as_it_stands(asked, strict)
+                    yield bucket, check, check
+                if self.story.roles:
+                    yield from self._levels_renamed(asked, plain, strict)
 
-    def _levels_renamed(self, asked: Asked, plain: Asked) -> Iterator[Level]:
+    def _levels_renamed(self, asked: Asked, plain: Asked, strict: bool) -> Iterator[Level]:
         shape = key.shape(plain.route, plain.values, plain.templates)
         patterns = self.story.roles.get(shape, ())
         atoms = [atom for one in plain.templates for atom in one.atoms] if patterns else []
@@ -203,21 +211,23 @@ class Replay:
             known = [self.bindings.recorded(atom) for atom, role in zip(atoms, roles, strict=True) if role in "gu"]
             bucket = self.story.renamed.get(key.renamed(shape, roles, known))
             if bucket is not None:
-                yield bucket, self._renamed(asked, atoms, False), self._renamed(asked, atoms, True)
+                yield bucket, self._renamed(asked, atoms, strict), self._renamed(asked, atoms, strict, anew=True)
 
-    def _as_it_stands(self, asked: Asked) -> Check:
+    def _as_it_stands(self, asked: Asked, strict: bool) -> Check:
         def check(entry: Entry) -> Attempt | None:
             attempt = self._attempt(entry, asked.now_ns)
             kept = all(attempt.follow(one.value, one.value, entry.name) is None for one in entry.made_up)
-            return attempt if kept and read_sealed(attempt, entry, asked.values) else None
+            read = kept and read_sealed(attempt, entry.sealed, asked.values, entry.name, strict=strict)
+            return attempt if read else None
 
         return check
 
-    def _renamed(self, asked: Asked, atoms: Sequence[str], anew: bool) -> Check:
+    def _renamed(self, asked: Asked, atoms: Sequence[str], strict: bool, *, anew: bool = False) -> Check:
         def check(entry: Entry) -> Attempt | None:
             attempt = self._attempt(entry, asked.now_ns)
             read = read_atoms(attempt, entry, atoms, entry.name, anew=anew)
-            return attempt if read and read_sealed(attempt, entry, asked.values) else None
+            read = read and read_sealed(attempt, entry.sealed, asked.values, entry.name, strict=strict)
+            return attempt if read else None
 
         return check
 
@@ -275,7 +285,8 @@ class Replay:
                         return self._found(entry, attempt)
                     if asked.effect:
                         return self._extra(asked, entry, attempt)
-                    return self._found(entry, attempt, self._book.again(asked.title, entry))
+                    self._book.again(asked.title, entry)
+                    return self._found(entry, attempt)
         return None
 
     def _startup(self, asked: Asked, levels: Sequence[Level]) -> Found | None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from protocols.furniture import Value
 from protocols.generated import generated_spans, looks_generated
 
-_SEALED = re.compile(r'\{\{(?:secret|redacted) "[^"]*"\}\}')
+_SEALED = re.compile(r'\{\{(secret|redacted) "[^"]*"\}\}')
 _LONG = 512  # a text this long is not worth remembering
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}")
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")
@@ -98,8 +98,20 @@ def spans(text: str) -> Sequence[tuple[int, int]]:
 
 
 def is_sealed(text: str) -> bool:
-    """Whether `text` holds a secret's placeholder: what stood there is not known, or not to be known."""
+    """Whether `text` holds a secret's placeholder: what stood there is not to be known."""
     return "{{" in text and _SEALED.search(text) is not None
+
+
+def is_secret(atom: str) -> bool:
+    """Whether `atom` is the placeholder of one secret: equal secrets have equal placeholders."""
+    found = _SEALED.fullmatch(atom) if atom.startswith("{{") else None
+    return found is not None and found[1] == "secret"
+
+
+def is_redacted(atom: str) -> bool:
+    """Whether `atom` stands for a value that was not kept at all, and not always for the same."""
+    found = _SEALED.fullmatch(atom) if atom.startswith("{{") else None
+    return found is not None and found[1] == "redacted"
 
 
 def fits(recorded: str, now: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protocols import http
@@ -129,11 +129,13 @@ class Run:
     replay: Replay
     now_ns: int
 
-    def begin(self, name: str = "test-1") -> Run:
+    def begin(self, name: str = "test-1", headers: dict[str, str] | None = None) -> Run:
+        """The test `name` is sent, as recorded or with other `headers`."""
         self.now_ns += SECOND
         self.replay.begin_test(name, self.now_ns)
         test = next(test for test in self.recording.tests if test.name == name)
-        self.replay.given(ROOM.values(test.exchange.request))
+        asked = test.exchange.request
+        self.replay.given(ROOM.values(asked if headers is None else replace(asked, headers=tuple(headers.items()))))
         return self
 
     def call(self, line: str, body: Any = None) -> Found | Miss:

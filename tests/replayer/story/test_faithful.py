@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from protocols.furniture import Value
 from replayer.story import Effects, Found, Kind, Miss
 from tests.replayer.story.telling import Recording, Run
 
@@ -452,6 +453,28 @@ def test_a_token_born_in_a_response_is_carried_over() -> None:
     assert run.answers({"token": "eyJhbGciOiJIUzI1NiJ9.e30.abc"}).unfollowed == ()
     run.begin("test-2")
     assert run.replay.rename_request(f"Bearer {token}") == "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc"
+
+
+def test_of_two_mocks_that_differ_in_a_secret_the_one_of_this_secret_answers() -> None:
+    recording = Recording()
+    for number, name in enumerate(("ann", "bob"), 1):
+        token = f'{{{{secret "jwt-{number}"}}}}'
+        recording.test("GET http://app/me", headers={"Authorization": f"Bearer {token}"}, answer={"user": name})
+        recording.call("startup", "POST http://auth/who", {"token": token}, answer=name)
+    run = recording.replay()
+    for number in (2, 1):
+        run.begin(f"test-{number}", headers={"Authorization": f"Bearer token-of-{number}"})
+    assert run.told("POST http://auth/who", {"token": "token-of-2"}) == "bob"
+    assert run.told("POST http://auth/who", {"token": "token-of-1"}) == "ann"
+
+
+def test_an_environment_with_another_key_is_no_finding() -> None:
+    recording = Recording()
+    recording.test("POST http://app/a", calls=[("POST http://pay/charge", {"key": ORDER}, 1)])
+    run = recording.replay()
+    run.replay.given([Value("environment.PAY_KEY", FRESH)])
+    run.begin().call("POST http://pay/charge", {"key": FRESH})
+    assert run.end().faithful
 
 
 def test_all_mocks_are_at_hand_without_tests() -> None:

@@ -1,0 +1,58 @@
+"""Which texts are times, and when two of them are as far from their clocks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replayer.story.times import SECOND, Clocks, moment, same_offset
+
+NOON = int(datetime(2025, 9, 4, 12, 0, 0, tzinfo=UTC).timestamp()) * SECOND
+
+TEXTS = {
+    "2025-09-04T12:00:00Z": 0,
+    "2025-09-04 12:00:00": 0,
+    "2025-09-04T12:00:00.250Z": SECOND // 4,
+    "2025-09-04T14:00:00+02:00": 0,
+    "2025-09-04T14:00:00%2B0200": 0,
+    "2025-09-04T07:00:00-05": 0,
+    "20250904T120000Z": 0,
+    "2025-09-04%2012:00": 0,
+    "Thu, 04 Sep 2025 12:00:01 GMT": SECOND,
+    "1756987200": 0,
+    "1756987200.5": SECOND // 2,
+    "1756987200250": SECOND // 4,
+    "1756987200000001": 1_000,
+    "1756987200000000007": 7,
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_times_are_read_however_they_are_written(text: str) -> None:
+    found = moment(text, NOON)
+    assert found is not None
+    assert found.ns - NOON == TEXTS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9999999999", "1234567890", "2025-99-99T12:00:00Z", "44b0885e-e6e7", "noon", "", "Thu, 99 Sep 2025 12:00:01 GMT"],
+)
+def test_other_texts_are_not(text: str) -> None:
+    assert moment(text, NOON) is None
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(-(10**7), 10**7), st.integers(-10, 10))
+def test_an_offset_is_what_counts(ahead: int, later: int, drift: int) -> None:
+    """A time `ahead` of the clock, in a replay that runs `later`, and is `drift` seconds off."""
+    then = datetime.fromtimestamp(NOON // SECOND, UTC) + timedelta(seconds=ahead)
+    now = then + timedelta(seconds=later + drift)
+    same = same_offset(then.isoformat(), now.isoformat(), Clocks(NOON, NOON + later * SECOND), tolerance_ns=5 * SECOND)
+    assert same is (abs(drift) <= 5)
+
+
+def test_a_date_is_no_moment() -> None:
+    assert not same_offset("2025-09-04", "2025-09-04T12:00:00Z", Clocks(NOON, NOON), tolerance_ns=5 * SECOND)
