@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from intercept import passing
+from intercept import passing, unix_sockets
 from intercept.doors import Door, Doors
 from intercept.memory import SessionFolder
 from intercept.namespace import Namespace, spawn
@@ -34,11 +34,12 @@ class Capture:
         session: SessionFolder,
         limit: int,
         *,
-        mounts: Sequence[tuple[str, str]] = (),
+        unix: Sequence[str] = (),
         servers: Sequence[tuple[str, int]] | None = None,
         on_door: Callable[[Door, bool], None] = lambda _door, _open: None,
         on_notice: Callable[[str], None] = lambda _text: None,
     ) -> None:
+        """`unix`: the Unix sockets that are recorded. `servers`: name servers other than the machine's."""
         self._session = session
         self._limit = limit
         self._servers = list(name_servers() if servers is None else servers)
@@ -47,6 +48,10 @@ class Capture:
         self._relays = 0
         self.stopped: str | None = None
         self.drained = False
+        self._covers = unix_sockets.covers(unix, session.path)
+        resolvers = unix_sockets.sockets(unix_sockets.RESOLVERS)
+        dead_end = unix_sockets.dead_end(session.path)
+        mounts = [one.mount for one in self._covers] + [(dead_end, path) for path in resolvers]
         self.namespace = Namespace(mounts)
         inside = self.namespace.inside
         self._doors = Doors(inside.diag, inside.port, self._opened, self._closed)
@@ -100,6 +105,8 @@ class Capture:
         if got is None or not got[0].get("ready"):
             why = "it ended" if got is None else got[0].get("failed", "it did not answer")
             raise RelayError(f"rr's relay process could not be started: {why}.")
+        for cover in self._covers:
+            passing.send(self._control, {"do": "unix", "path": cover.path}, [cover.listener.fileno()])
         for door in self._doors.all():
             self._opened(door, again=True)
 
@@ -167,6 +174,8 @@ class Capture:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
         self._doors.close()
+        for cover in self._covers:
+            cover.close()
 
     def __enter__(self) -> Capture:
         return self

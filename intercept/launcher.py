@@ -4,8 +4,8 @@ A program of its own (`python -I -S`), single-threaded, because the kernel lets 
 namespace. It speaks with rr over `passing` (descriptor given as argument). It outlives whatever the app does and ends
 the whole process tree of the app when rr is gone, however rr went.
 
-Requests: `setup`, `start`, `sockets`, `supply` (one more channel on which `sockets` is answered), `signal`, `mask`,
-`quit`.
+Requests: `setup`, `start`, `sockets`, `supply` (one more channel on which `sockets` is answered), `mirror`, `mask`,
+`signal`, `tree`, `quit`.
 """
 
 from __future__ import annotations
@@ -196,6 +196,38 @@ class Launcher:
         _transparent(sock, family)
         sock.bind((message["host"], message["port"]))
         return {"ok": True}, [sock]
+
+    def _do_mirror(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[socket.socket]]:
+        """Make a place for a socket whose folder does not exist here, and where the user may not make one.
+
+        The nearest folder that exists is covered by a copy of itself, in which all that is there is mounted again.
+        """
+        path, copy = message["path"], message["copy"]
+        existing = os.path.dirname(path)
+        while not os.path.isdir(existing):
+            existing = os.path.dirname(existing)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+            return {"ok": True, "made": path}, []
+        except OSError:
+            pass
+        os.makedirs(copy)
+        for entry in os.scandir(existing):
+            target = os.path.join(copy, entry.name)
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), target)
+                continue
+            if entry.is_dir():
+                os.mkdir(target)
+            else:
+                os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o600))
+            kernel.mount(entry.path, target, kernel.MS_BIND | kernel.MS_REC)
+        inner = os.path.join(copy, os.path.relpath(path, existing))
+        os.makedirs(os.path.dirname(inner), exist_ok=True)
+        os.close(os.open(inner, os.O_WRONLY | os.O_CREAT, 0o600))
+        kernel.mount(copy, existing, kernel.MS_BIND | kernel.MS_REC)
+        return {"ok": True}, []
 
     def _do_mask(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[socket.socket]]:
         """Cover files (the host's Unix sockets) with others, or with nothing that could answer."""

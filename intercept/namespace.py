@@ -178,6 +178,10 @@ class Namespace:
         answer, _ = self._ask({"do": "mask", "mounts": [list(one) for one in mounts]})
         return list(answer["covered"])
 
+    def mirror(self, path: str, copy: str) -> None:
+        """Have a file at `path` inside, over which a socket can be mounted; `copy` is a folder of rr's own to be made."""
+        self._ask({"do": "mirror", "path": path, "copy": copy})
+
     # -- the end -----------------------------------------------------------------------------------------------
 
     def close(self) -> None:

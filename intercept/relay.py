@@ -107,6 +107,8 @@ class Relay:
         message, files = got
         if message["do"] == "listen":
             self._open_door(socket.socket(fileno=files[0]), message["host"], message["port"])
+        elif message["do"] == "unix":
+            self._cover(socket.socket(fileno=files[0]), message["path"])
         elif message["do"] == "unlisten":
             self._close_door(message["host"], message["port"])
         elif message["do"] == "drain":
@@ -306,6 +308,31 @@ class Relay:
         self._when_connected(
             sock, done=lambda: self._join(number, client, sock, facts, recorded=not own), failed=failed
         )
+
+    def _cover(self, listener: socket.socket, path: str) -> None:
+        """Connections to rr's socket go to the real one that it covers."""
+        listener.setblocking(False)
+
+        def accept(_mask: int) -> None:
+            for _ in range(64):
+                try:
+                    client, _address = listener.accept()
+                except OSError:
+                    return
+                client.setblocking(False)
+                facts = {"inbound": False, "client": ["", 0], "server": [path, 0], "started_ns": self._turns.now_ns}
+                server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                try:
+                    server.connect(path)
+                except OSError as error:
+                    server.close()
+                    self._failed(Dial(server, Knock(("", 0), (path, 0)), self._turns.now_ns), error.errno or 0)
+                    self._turns.after(client.close)
+                    continue
+                server.setblocking(False)
+                self._join(self._next(), client, server, facts, recorded=True)
+
+        self._turns.watch(listener.fileno(), accept)
 
     # -- both ----------------------------------------------------------------------------------------------------
 

@@ -122,6 +122,16 @@ class Responder(Protocol):
         """No mock was found: an error in the protocol's own terms that says so."""
 
 
+class GuessingResponder(Responder, Protocol):
+    """The responder of a room with `begins`: it plays a mock before the request is known as a whole."""
+
+    def whole(self) -> Any:
+        """The request as far as the app has sent it."""
+
+    def played(self) -> bool:
+        """Whether the app has sent all that the chosen mock's request has, and nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One place where two requests differ, in words a developer uses."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from intercept.connection import reset_when_closed
 from intercept.relay import original_destination
 from protocols import generic
-from protocols.furniture import Act, Ask, Guess, Hang, Limits, Reply, Responder, Room, Send, SendFile
+from protocols.furniture import Act, Ask, Guess, GuessingResponder, Hang, Limits, Reply, Responder, Room, Send, SendFile
 from protocols.registry import detect
 from replayer.loading import LoadedSet
 from replayer.story import Found, Miss, Replay
@@ -68,21 +68,26 @@ class Answers:
 class Conversation(asyncio.Protocol):
     """Feeds a responder with what the app sends, and the app with what the responder says."""
 
-    def __init__(self, answers: Callable[[], Answers]) -> None:
+    def __init__(self, answers: Callable[[], Answers], path: str | None = None) -> None:
+        """`path`: of the Unix socket that the connection came to; else it is asked for where it was going."""
         self._answers = answers
+        self._path = path
         self._transport: asyncio.Transport | None = None
         self._server = Server("", 0)
         self._first = b""
         self._room: Room | None = None
         self._responder: Responder | None = None
-        self._partial: Any = None  # what a room with `begins` has asked last
+        self._guessing = False  # a mock plays whose request is not known to be the app's
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        host, port = original_destination(transport.get_extra_info("socket"))
         answers = self._answers()
-        self._server = answers.loaded.names.server(host, port)
+        if self._path is not None:
+            self._server = Server(self._path, 0)
+        else:
+            host, port = original_destination(transport.get_extra_info("socket"))
+            self._server = answers.loaded.names.server(host, port)
         if answers.replay.speaks_only(generic.ROOM, self._server):
             self._begin(generic.ROOM)
 
@@ -104,10 +109,7 @@ class Conversation(asyncio.Protocol):
         return True  # the responder hangs up when it has said all
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._room is not None and self._partial is not None:
-            # Only now is it known what the whole request was: this is what counts as done.
-            self._answers().find(self._room, self._server, self._partial)
-            self._partial = None
+        self._count_guessed()
         self._responder = None
 
     def _begin(self, room: Room) -> None:
@@ -135,16 +137,23 @@ class Conversation(asyncio.Protocol):
                     self._hang(act)
         except ProtocolError:
             transport.abort()
+        if self._guessing and cast(GuessingResponder, responder).played():
+            self._count_guessed()
+
+    def _count_guessed(self) -> None:
+        """The request is known as a whole now: this is what the app did."""
+        if self._guessing and self._room is not None:
+            self._guessing = False
+            self._answers().find(self._room, self._server, cast(GuessingResponder, self._responder).whole())
 
     def _ask(self, responder: Responder, request: Any) -> list[Act]:
         room, answers = self._room, self._answers()
         assert room is not None
         if room.begins is not None:
             reply = answers.beginning(room, self._server, request)
-            self._partial = request
+            self._guessing = reply is not None
             if reply is not None:
                 return responder.answer(reply)
-            self._partial = None
         found = answers.find(room, self._server, request)
         if isinstance(found, Miss):
             return responder.miss(found.text, found.details)

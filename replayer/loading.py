@@ -103,6 +103,10 @@ class LoadedSet:
             exchange = replace(exchange, response=replace(response, body=replace(body, path=path)))
         return exchange
 
+    def unix_sockets(self) -> list[str]:
+        """The Unix sockets that the app spoke with."""
+        return sorted(server.host for server in self._answering if server.host.startswith("/"))
+
     def always_fails(self, server: Server) -> bool:
         return server in self.failing and server not in self._answering
 

@@ -52,7 +52,7 @@ class Plan:
     port: int | None = None
     only: frozenset[str] = frozenset()  # names of tests; empty: all
     fail_fast: bool = False
-    mounts: Sequence[tuple[str, str]] = ()
+    allowed_sockets: Sequence[str] = ()
     show_output: bool = False
 
 
@@ -95,7 +95,7 @@ class SetRun:
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append)
         try:
-            async with Stage(plan.mounts) as stage:
+            async with Stage(loaded.unix_sockets(), plan.allowed_sockets) as stage:
                 stage.serve(answers)
                 stage.start(plan.command, plan.environment, plan.folder, None if plan.show_output else self._log)
                 try:

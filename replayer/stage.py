@@ -8,9 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pathlib
+import shutil
 import socket
+import tempfile
 from collections.abc import Mapping, Sequence
 
+from intercept import memory, unix_sockets
 from intercept.gate import Gate
 from intercept.namespace import Namespace
 from intercept.relay import original_destination
@@ -22,21 +26,32 @@ from testset.errors import ProtocolError
 from testset.model import Ending
 
 _LARGEST_DATAGRAM = 65535
+_LOOK_AGAIN = 0.5  # seconds between two looks for new Unix sockets of the host
 
 
 class Stage:
     """One namespace for one run of the app. Use as an asynchronous context manager."""
 
-    def __init__(self, mounts: Sequence[tuple[str, str]] = ()) -> None:
-        self._mounts = mounts
+    def __init__(self, unix: Sequence[str] = (), allowed: Sequence[str] = ()) -> None:
+        """`unix`: Unix sockets that the mocks answer. `allowed`: those of the host that the app may use."""
+        self._unix = unix
+        self._allowed = {os.path.realpath(path) for path in allowed}
+        self._covers: list[unix_sockets.Cover] = []
+        self._masked: set[str] = set()
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="stage-", dir=memory.base_folder()))
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
         self.datagrams = 0
         self.connections = 0
 
     async def __aenter__(self) -> Stage:
-        self.namespace = Namespace(self._mounts)
+        try:
+            self.namespace = Namespace()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
         self._loop = asyncio.get_running_loop()
+        self._cover_unix_sockets()
         inside = self.namespace.inside
         for listener in inside.tcp:
             listener.setblocking(False)
@@ -56,7 +71,13 @@ class Stage:
         inside = self.namespace.inside
         for sock in (inside.queue, *inside.tcp, *inside.dns, *inside.udp):
             self._loop.remove_reader(sock.fileno())
+        if self._again is not None:
+            self._again.cancel()
+        for cover in self._covers:
+            self._loop.remove_reader(cover.listener.fileno())
+            cover.close()
         self.namespace.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""
@@ -81,6 +102,39 @@ class Stage:
             sock.close()
             raise
         return sock
+
+    # -- Unix sockets -------------------------------------------------------------------------------------------
+
+    def _cover_unix_sockets(self) -> None:
+        for number, path in enumerate(self._unix):
+            cover = unix_sockets.cover(path, self._folder, number)
+            self._covers.append(cover)
+            if not os.path.exists(path):
+                self.namespace.mirror(path, str(self._folder / f"mirror-{number}"))
+            self.namespace.mask([cover.mount])
+            self._loop.add_reader(cover.listener.fileno(), self._accept_unix, cover)
+        self._again: asyncio.TimerHandle | None = None
+        self._dead_end = unix_sockets.dead_end(self._folder)
+        self._mask_the_rest()
+
+    def _mask_the_rest(self) -> None:
+        """Whatever else of the host listens on the file system is a way out; also what begins to while the app runs."""
+        known = self._masked | self._allowed | set(self._unix)
+        fresh = [path for path in unix_sockets.listening() if path not in known]
+        if fresh:
+            self.namespace.mask([(self._dead_end, path) for path in fresh])
+            self._masked.update(fresh)
+        self._again = self._loop.call_later(_LOOK_AGAIN, self._mask_the_rest)
+
+    def _accept_unix(self, cover: unix_sockets.Cover) -> None:
+        for _ in range(64):
+            try:
+                client, _address = cover.listener.accept()
+            except OSError:
+                return
+            client.setblocking(False)
+            self.connections += 1
+            self._loop.create_task(self._converse(client, cover.path))
 
     # -- what leaves the app -----------------------------------------------------------------------------------
 
@@ -131,9 +185,9 @@ class Stage:
                     continue
             self._loop.create_task(self._converse(client))
 
-    async def _converse(self, client: socket.socket) -> None:
+    async def _converse(self, client: socket.socket, path: str | None = None) -> None:
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(lambda: Conversation(self._current), client)
+            await self._loop.connect_accepted_socket(lambda: Conversation(self._current, path), client)
 
     def _current(self) -> Answers:
         assert self._answers is not None, "the app was started before there were mocks"

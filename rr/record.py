@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from intercept import memory
+from intercept import memory, unix_sockets
 from intercept.capture import Capture
 from intercept.doors import Door
 from protocols.registry import room_named
@@ -140,6 +140,7 @@ class _Session:
             capture = Capture(
                 self._session,
                 settings.journal.limit,
+                unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
                 on_door=self._door,
                 on_notice=console.warning,
             )

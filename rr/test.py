@@ -170,6 +170,7 @@ class _Run:
             port=options.port,
             only=frozenset(options.tests) | frozenset(settings.test.selected_tests.get(test_set.name, ())),
             fail_fast=options.fail_fast,
+            allowed_sockets=settings.sockets.allow,
             show_output=options.debug,
         )
 

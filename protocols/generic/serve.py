@@ -69,17 +69,24 @@ class GenericResponder:
         self._finished = True
         return [Hang(reset=True)]  # no words of its own: the protocol is unknown
 
+    def whole(self) -> GenericRequest:
+        return GenericRequest(turns=tuple(bytes(turn) for turn in self._sent))
+
+    def played(self) -> bool:
+        return self._chosen is not None and b"".join(self._sent) == self._expected()
+
     # -- within -------------------------------------------------------------------------------------------------
 
     def _ask(self) -> list[Act]:
         self._asking = True
-        return [Ask(GenericRequest(turns=tuple(bytes(turn) for turn in self._sent)))]
+        return [Ask(self.whole())]
 
     def _differs(self) -> bool:
+        return not self._expected().startswith(b"".join(self._sent))
+
+    def _expected(self) -> bytes:
         assert self._chosen is not None
-        heard = b"".join(self._sent)
-        expected = b"".join(turn.data for turn in self._chosen.turns if turn.side is Side.CLIENT)
-        return not expected.startswith(heard)
+        return b"".join(turn.data for turn in self._chosen.turns if turn.side is Side.CLIENT)
 
     def _play(self) -> list[Act]:
         """Speaks every turn of the server whose preceding turns of the client have arrived whole."""

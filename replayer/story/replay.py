@@ -34,41 +34,6 @@ from testset.model import Mock, Server
 
 _WINDOW = 64  # how many recordings are read value by value where no key leads to the right one
 
-Check = Callable[[Entry], Attempt | None]
-Level = tuple[Bucket, Check, Check]
-
-
-@dataclass(slots=True, eq=False)
-class Asked:
-    """A request of the app, and what finding its mock needs to know of it."""
-
-    room: Room
-    server: Server
-    request: Any
-    effect: bool
-    now_ns: int
-    route: int | None
-    values: Sequence[Value]
-    _templates: list[Template] | None = None
-
-    @property
-    def title(self) -> str:
-        return self.room.title(self.server, self.request)
-
-    def without(self, places: frozenset[str]) -> Asked:
-        """The same request, as if nothing stood in `places`."""
-        if not places:
-            return self
-        values = [value for value in self.values if value.place not in places]
-        return replace(self, values=values, _templates=None)
-
-    @property
-    def templates(self) -> list[Template]:
-        if self._templates is None:
-            self._templates = [template(value) for value in self.values]
-        return self._templates
-
-
 class Replay:
     """One run of the app against one story."""
 
@@ -188,48 +153,6 @@ class Replay:
             or self._changed(asked)
             or self._miss(asked)
         )
-
-    def _levels(self, asked: Asked) -> Iterator[Level]:
-        """Where recordings of this request may be, the strictest key first; how each is checked, and how a repetition
-        of it is, in which what is made up may be made up once more."""
-        for hidden in self.story.hidden.get(asked.route, ()) if asked.route is not None else ():
-            plain = asked.without(hidden)
-            for strict in (True, False) if hidden else (True,):
-                bucket = self.story.literal.get(key.literal(plain.route, plain.values))
-                if bucket is not None:
-                    check = self._as_it_stands(asked, strict)
-                    yield bucket, check, check
-                if self.story.roles:
-                    yield from self._levels_renamed(asked, plain, strict)
-
-    def _levels_renamed(self, asked: Asked, plain: Asked, strict: bool) -> Iterator[Level]:
-        shape = key.shape(plain.route, plain.values, plain.templates)
-        patterns = self.story.roles.get(shape, ())
-        atoms = [atom for one in plain.templates for atom in one.atoms] if patterns else []
-        for roles in patterns:
-            # A name of this run goes by its recorded name; one that nobody can mean (None) matches nothing.
-            known = [self.bindings.recorded(atom) for atom, role in zip(atoms, roles, strict=True) if role in "gu"]
-            bucket = self.story.renamed.get(key.renamed(shape, roles, known))
-            if bucket is not None:
-                yield bucket, self._renamed(asked, atoms, strict), self._renamed(asked, atoms, strict, anew=True)
-
-    def _as_it_stands(self, asked: Asked, strict: bool) -> Check:
-        def check(entry: Entry) -> Attempt | None:
-            attempt = self._attempt(entry, asked.now_ns)
-            kept = all(attempt.follow(one.value, one.value, entry.name) is None for one in entry.made_up)
-            read = kept and read_sealed(attempt, entry.sealed, asked.values, entry.name, strict=strict)
-            return attempt if read else None
-
-        return check
-
-    def _renamed(self, asked: Asked, atoms: Sequence[str], strict: bool, *, anew: bool = False) -> Check:
-        def check(entry: Entry) -> Attempt | None:
-            attempt = self._attempt(entry, asked.now_ns)
-            read = read_atoms(attempt, entry, atoms, entry.name, anew=anew)
-            read = read and read_sealed(attempt, entry.sealed, asked.values, entry.name, strict=strict)
-            return attempt if read else None
-
-        return check
 
     def _attempt(self, entry: Entry | None, now_ns: int) -> Attempt:
         clocks = []
