@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from protocols.furniture import Difference, Value
 from replayer.story.bindings import Binding, Bindings, Breach, Clash
-from replayer.story.recording import Entry, Story
+from replayer.story.recording import BORN, Entry, Story
 from replayer.story.template import fits, is_redacted, is_secret, template, text_of
 from replayer.story.times import Clocks, same_offset
 
@@ -97,7 +97,7 @@ class Attempt:
 def read_atoms(attempt: Attempt, entry: Entry, atoms: Sequence[str], name: str, *, anew: bool = False) -> bool:
     """Whether `atoms`, of a request of the same shape as `entry`'s, follow the rule where `entry` has made-up ones."""
     return all(
-        attempt.follow(made_up.value, atoms[made_up.atom], name, anew=anew and made_up.role == "b") is None
+        attempt.follow(made_up.value, atoms[made_up.atom], name, anew=anew and made_up.role == BORN) is None
         for made_up in entry.made_up
     )
 

@@ -14,25 +14,25 @@ Otherwise it is a miss. Nothing here reads a clock or a file: times come with th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from protocols.furniture import Difference, Room, Value
-from replayer.story import key
 from replayer.story.answer import read_answer
-from replayer.story.attempt import Attempt, differences, read_atoms, read_sealed
+from replayer.story.attempt import Attempt, differences, read_sealed
 from replayer.story.bindings import Bindings
 from replayer.story.carry import carry
 from replayer.story.effects import Book, Made
 from replayer.story.findings import Answer, Effects, Finding, Found, Kind, Miss, Outstanding
+from replayer.story.lookup import Asked, Level, Lookup
 from replayer.story.nearest import explain
 from replayer.story.recording import STANDING, STARTUP, Bucket, Entry, Story
-from replayer.story.template import Template, atoms_of, template
+from replayer.story.template import atoms_of
 from replayer.story.times import Clocks
 from testset.model import Mock, Server
 
 _WINDOW = 64  # how many recordings are read value by value where no key leads to the right one
+
 
 class Replay:
     """One run of the app against one story."""
@@ -45,6 +45,7 @@ class Replay:
         self._claimed: set[int] = set()  # positions of entries that have answered
         self._cursors: dict[int, int] = {}  # of long lists: how many entries at the start are claimed
         self._book = Book(story)
+        self._ran: set[str] = set()  # tests
         self._test = STARTUP
         self._owners: tuple[str, ...] = (STARTUP,)
         self._rank = 0
@@ -56,6 +57,7 @@ class Replay:
     def begin_test(self, name: str, now_ns: int) -> None:
         """The test `name` starts; the app believes that it is `now_ns`."""
         self._test = name
+        self._ran.add(name)
         told = self.story.tests.get(name)
         self._rank = told.rank if told is not None else len(self.story.tests)
         self._owners = (name, *self.story.groups.get(name, ()))
@@ -137,13 +139,12 @@ class Replay:
 
     # -- finding a mock -----------------------------------------------------------------------------------------
 
-    def find(
-        self, room: Room, server: Server, request: Any, now_ns: int, connection: int | None = None
-    ) -> Found | Miss:
+    def find(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | Miss:
         """The mock that answers `request`, which the app has sent to `server` at `now_ns`."""
         route = self.story.route(room, server, request)
         asked = Asked(room, server, request, room.is_effect(request), now_ns, route, room.values(request))
-        levels = list(self._levels(asked))
+        lookup = Lookup(self.story, self.bindings, asked, lambda entry: self._attempt(entry, now_ns))
+        levels = list(lookup.levels())
         return (
             self._own(asked, levels)
             or self._background(levels)
@@ -234,7 +235,7 @@ class Replay:
                     continue
                 if not asked.effect:
                     return self._found(entry, attempt, self._book.elsewhere(asked.title, entry, self._test))
-                if entry.position not in self._claimed:
+                if entry.position not in self._claimed and not self._ran.isdisjoint(entry.owner.split("+")):
                     self._claimed.add(entry.position)
                     self._book.claim(entry)
                     attempt.take()

@@ -262,6 +262,12 @@ def test_what_was_outstanding_and_comes_late_is_a_warning() -> None:
     assert "test-1.3 came late" in later.warnings[0]
 
 
+def test_an_effect_of_a_test_that_did_not_run_is_extra_and_not_late() -> None:
+    run = ordering().replay().begin("test-2")
+    run.call("POST http://stock/reserve", {"order": FRESH, "quantity": 2})
+    assert [finding.kind for finding in run.end().findings] == [Kind.EXTRA]
+
+
 def test_a_write_after_the_response_is_waited_for() -> None:
     recording = Recording()
     recording.test("POST http://app/sign-up", {"mail": "a@b.c"}, after=[("POST http://mail/send", {"to": "a@b.c"})])
