@@ -94,6 +94,7 @@ class SetRun:
         replay = Replay(story)
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append)
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, facts: answers.faults.append(_fault(facts)))
         try:
             async with Stage(loaded.unix_sockets(), plan.allowed_sockets) as stage:
                 stage.serve(answers)
@@ -208,6 +209,7 @@ class SetRun:
         facts["curl"] = curl(recorded.request)
         answers.misses.clear()
         answers.warnings.clear()
+        answers.faults.clear()
         began_ns = time.time_ns()
         replay.begin_test(case.name, began_ns)
         request = renamed(test.unsealed.request, replay.rename_request)
@@ -240,9 +242,10 @@ class SetRun:
         reasons = (got.problem,) if got.problem else ()
         bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
         facts["response"] = _spec_of(response, recorded, got)
+        verdict = Verdict.ERRORED if answers.faults else Verdict.FAILED if bad else Verdict.PASSED
         return TestResult(
-            verdict=Verdict.FAILED if bad else Verdict.PASSED,
-            reasons=reasons,
+            verdict=verdict,
+            reasons=(*answers.faults, *reasons),
             findings=findings,
             took=(got.ended_ns - got.started_ns) / 1e9,
             **facts,
@@ -300,6 +303,13 @@ def _address(listeners: frozenset[Listener], port: int) -> str:
     if not there:
         return "127.0.0.1"
     return "::1" if there[0] == "::" else there[0]
+
+
+def _fault(facts: dict[str, Any]) -> str:
+    """What went wrong in rr itself, in a line: a bug, and to be reported as one."""
+    error = facts.get("exception")
+    what = f"{type(error).__name__}: {error}" if error is not None else str(facts.get("message", "unknown"))
+    return f"rr itself failed while it served the app ({what}); please report it, with what `rr test --debug` prints"
 
 
 def _environment_values(environment: Mapping[str, str]) -> list[Value]:
