@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from protocols.bodies import KeptBody
 from protocols.furniture import Act, Ask, Hang, Limits, Reply, Send, SendFile
@@ -18,7 +19,35 @@ from protocols.http.wire import Framing, HttpRequest, HttpResponse
 from testset.errors import LimitError, ProtocolError
 from testset.model import Ending, FileBody
 
+# Apps ask the same again and again: what was read or written of a small message is kept for the next time.
+_SMALL = 2048
+_REMEMBERED = 1024
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class _Head(NamedTuple):
+    """A request's head, and what follows from it."""
+
+    method: str
+    target: str
+    version: str
+    headers: wire.Headers
+    framing: Framing
+    length: int
+    expects_continue: bool
+    keeps_alive: bool
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _head(head: bytes) -> _Head:
+    method, target, version, headers = wire.parse_request_head(head)
+    framing, length = wire.request_framing(version, headers)
+    expects = framing is not Framing.NONE and wire.has_token(headers, "expect", "100-continue")
+    return _Head(method, target, version, headers, framing, length, expects, wire.keeps_alive(version, headers))
+
+
+_small_response_bytes = lru_cache(maxsize=_REMEMBERED)(wire.response_bytes)
 
 
 class HttpResponder:
@@ -29,7 +58,8 @@ class HttpResponder:
         self._stream = Stream(limits)
         self._later: list[bytes] = []  # came while a request was asked about
         self._later_size = 0
-        self._head: tuple[str, str, str, wire.Headers] | None = None  # of the request whose body is being read
+        self._head: _Head | None = None  # of the request whose body is being read
+        self._keeps_alive = True  # so says the request that is asked about
         self._asked: HttpRequest | None = None
         self._continued = False  # 100 Continue was sent for the current request
         self._finished = False  # nothing more is answered
@@ -74,7 +104,7 @@ class HttpResponder:
             return acts
         if (
             response.framing is Framing.CLOSE
-            or not wire.keeps_alive(request.version, request.headers)
+            or not self._keeps_alive
             or (response.version == request.version and not wire.keeps_alive(response.version, response.headers))
         ):
             return self._hang(acts, reset=False)
@@ -93,7 +123,7 @@ class HttpResponder:
             )
         )
         acts: list[Act] = [Send(head if request.method == "HEAD" else head + body)]
-        if not wire.keeps_alive(request.version, request.headers):
+        if not self._keeps_alive:
             return self._hang(acts, reset=False)
         return self._go_on(acts)
 
@@ -109,22 +139,21 @@ class HttpResponder:
             head = stream.head()
             if head is None:
                 return acts
-            method, target, version, headers = wire.parse_request_head(head)
-            framing, length = wire.request_framing(version, headers)
-            stream.begin(framing, length, None if framing is Framing.NONE else KeptBody(self._limits.message))
-            self._head = (method, target, version, headers)
+            parsed = self._head = _head(head) if len(head) <= _SMALL else _head.__wrapped__(head)
+            none = parsed.framing is Framing.NONE
+            stream.begin(parsed.framing, parsed.length, None if none else KeptBody(self._limits.message))
             self._continued = False
-            if framing is not Framing.NONE and not stream.waiting and wire.has_token(headers, "expect", "100-continue"):
+            if parsed.expects_continue and not stream.waiting:
                 self._continued = True
                 acts.append(Send(_CONTINUE))
         if stream.body():
-            method, target, version, headers = self._head
-            self._head = None
+            parsed, self._head = self._head, None
+            self._keeps_alive = parsed.keeps_alive
             self._asked = HttpRequest(
-                method=method,
-                target=target,
-                version=version,
-                headers=headers,
+                method=parsed.method,
+                target=parsed.target,
+                version=parsed.version,
+                headers=parsed.headers,
                 body=stream.finish(),
                 trailers=stream.trailers,
             )
@@ -170,7 +199,8 @@ def _play(response: HttpResponse, *, complete: bool, continued: bool) -> list[Ac
             response = replace(response, headers=wire.with_length(response.headers, size))
     body = response.body
     if not isinstance(body, FileBody):
-        return [Send(wire.response_bytes(response, complete=complete))]
+        small = len(body) <= _SMALL
+        return [Send((_small_response_bytes if small else wire.response_bytes)(response, complete=complete))]
     head = b"".join(wire.interim_bytes(interim) for interim in response.interim) + wire.response_head(response)
     if response.framing is not Framing.CHUNKED:
         return [Send(head), SendFile(body)]
