@@ -105,8 +105,8 @@ class Exchange(Generic[Request, Response]):
 class Document:
     """One YAML document, parsed but not understood: what the store reads and writes.
 
-    `extra` holds top-level keys that rr does not know (Keploy writes `curl`, users add their own); they survive a rewrite.
-    `path` and `line` say where it was read, for messages.
+    `extra` holds top-level keys that rr does not know (Keploy writes `curl`, users add their own); they survive a
+    rewrite. `path` and `line` say where it was read, for messages.
     """
 
     kind: str

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 _ESCAPED_BRACES = '{{"{{"}}'
 _LOOKS_LIKE_OURS = re.compile(r'\{\{(?=secret "|"\{\{"\}\})')
 _OURS = re.compile(r'\{\{"\{\{"\}\}|\{\{secret "([a-z0-9]+(?:-[a-z0-9]+)*)"\}\}')
+_ANY = re.compile(r'(\{\{"\{\{"\}\}|\{\{(?:secret|redacted) "[a-z0-9\-]+"\}\})')
 LONGEST = 120  # characters of the longest placeholder: a reader in pieces keeps so much back
 
 
@@ -41,3 +42,20 @@ def names(text: str) -> Iterator[str]:
         for match in _OURS.finditer(text):
             if match[1] is not None:
                 yield match[1]
+
+
+def set_aside(text: str) -> tuple[str, str, list[str]]:
+    """A stored text with one character, which it does not hold, for each of rr's placeholders: (text, the character,
+    the placeholders). So it can be searched as if they were not there; `put_back` undoes it."""
+    if "{{" not in text:
+        return text, "", []
+    stand_in = next(chr(code) for code in range(0xE000, 0xF8FF) if chr(code) not in text)  # of no meaning in Unicode
+    found: list[str] = _ANY.findall(text)
+    return _ANY.sub(stand_in, text), stand_in, found
+
+
+def put_back(text: str, stand_in: str, found: list[str]) -> str:
+    if not found:
+        return text
+    parts = text.split(stand_in)
+    return "".join(part for pair in zip(parts, [*found, ""], strict=True) for part in pair)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from testset.sql_names import named_literals, names_of_parameters
 _CONSTRUCTION = object()
 _HEADER_MAPS = frozenset(["header", "headers", "trailer", "trailers", "ordinary_headers"])
 _NOT_BY_NAME = frozenset(["assertions", "rr"])  # rr's own words about the document: names there name places
+_ONLY_SIGNS = frozenset(["signature", "aws-key", "aws-session-token"])
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
 _BASE64_LIMIT = 1024 * 1024  # decoded bytes
 _CHUNK = re.compile(r"[A-Za-z0-9_\-.~$]{6,}")
@@ -53,7 +54,7 @@ class Redactor:
     def redact(self, document: Document, *, outbound: bool = False, stored: bool = False) -> RedactedDocument:
         """`outbound`: the app sent this, so what only signs a request need not be kept. `stored`: the document was read
         from the store, and its placeholders are rr's own."""
-        walk = _Walk(self, self._seal_outbound if outbound else self._seal, escape=not stored)
+        walk = _Walk(self, self._seal_outbound if outbound else self._seal, stored=stored)
         spec = walk.tree(document.spec, None)
         extra = walk.tree(document.extra, None)
         return RedactedDocument(replace(document, spec=spec, extra=extra), _CONSTRUCTION)
@@ -72,7 +73,7 @@ class Redactor:
         return placeholder
 
     def _seal_outbound(self, value: str, kind: str) -> str:
-        return placeholders.nothing_kept(kind) if kind == "signature" else self._seal(value, kind)
+        return placeholders.nothing_kept(kind) if kind in _ONLY_SIGNS else self._seal(value, kind)
 
     def _mask(self, value: str, kind: str) -> str:
         name = self.vault.values().get(value)
@@ -156,12 +157,12 @@ class _Known:
 class _Walk:
     """One pass over one document's tree; what does not change is not copied."""
 
-    def __init__(self, redactor: Redactor, put: Replacement, *, escape: bool) -> None:
+    def __init__(self, redactor: Redactor, put: Replacement, *, stored: bool) -> None:
         self._redactor = redactor
         self._finder = redactor._finder
         self._enabled = redactor._rules.enabled
         self._put = put
-        self._escape = escape
+        self._stored = stored
         self._names = True
 
     def tree(self, tree: Any, kind: str | None) -> Any:
@@ -176,12 +177,23 @@ class _Walk:
         return tree
 
     def _text(self, text: str, kind: str | None) -> str:
-        if kind is not None and self._enabled and text and not self._finder.is_exempt(text):
-            return _put(text, [self._finder.whole(text, kind)], self._put, escape=self._escape)
+        return self._replaced(text, lambda part: self._in_text(part, kind))
+
+    def _in_text(self, text: str, kind: str | None) -> list[Found]:
+        if kind is not None and self._enabled and not self._finder.is_exempt(text):
+            return [self._finder.whole(text, kind)]
         found = self._redactor._spans(text)
         if not found and self._enabled and _BASE64.match(text) and self._hides_secret(text):
-            found = [Found(0, len(text), "base64")]
-        return _put(text, found, self._put, escape=self._escape)
+            return [Found(0, len(text), "base64")]
+        return found
+
+    def _replaced(self, text: str, find: Callable[[str], list[Found]]) -> str:
+        if not self._stored:
+            return _put(text, find(text), self._put, escape=True)
+        text, stand_in, before = placeholders.set_aside(text)
+        # What holds a placeholder already is sealed.
+        found = [one for one in find(text) if not before or stand_in not in text[one.start : one.end]]
+        return placeholders.put_back(_put(text, found, self._put, escape=False), stand_in, before)
 
     def _hides_secret(self, text: str) -> bool:
         if len(text) > _BASE64_LIMIT * 4 // 3:
@@ -219,10 +231,10 @@ class _Walk:
             if isinstance(value, str):
                 new: Any = self._header(kind, value)
             elif isinstance(value, (list, tuple)):
-                new = [self._header(kind, item) if isinstance(item, str) else item for item in value]
+                new = [self._header(kind, item) if isinstance(item, str) else self.tree(item, None) for item in value]
                 new = value if new == list(value) else new
             else:
-                new = value
+                new = self.tree(value, None)
             if new is not value:
                 changed[name] = new
         return {**headers, **changed} if changed else headers
@@ -230,7 +242,9 @@ class _Walk:
     def _header(self, kind: str | None, value: str) -> str:
         if kind is None:
             return self._text(value, None)
-        return _put(value, self._finder.find_in_header(kind, value), self._put, escape=self._escape)
+        return self._replaced(
+            value, lambda part: _merge(self._finder.find_in_header(kind, part), self._redactor._spans(part))
+        )
 
     def _pair(self, tree: Mapping[Any, Any], changed: dict[Any, Any]) -> None:
         """`{name: password, value: x}`, `{key: password, values: [x]}`."""
@@ -266,13 +280,9 @@ class _Walk:
         query, parameters = tree.get("query"), tree.get("parameters")
         if not isinstance(query, str) or not self._finder.may_hold(query):
             return
-        found = [
-            Found(start, end, kind)
-            for name, start, end in named_literals(query)
-            if (kind := self._finder.kind_of_name(name)) is not None and not self._finder.is_exempt(query[start:end])
-        ]
-        if found:
-            changed["query"] = _put(query, _merge(self._redactor._spans(query), found), self._put, escape=self._escape)
+        new = self._replaced(query, lambda part: _merge(self._redactor._spans(part), self._in_statement(part)))
+        if new != query:
+            changed["query"] = new
         if isinstance(parameters, (list, tuple)) and parameters:
             kinds = [self._finder.kind_of_name(name) if name else None for name in names_of_parameters(query)]
             if any(kinds):
@@ -280,6 +290,13 @@ class _Walk:
                 changed["parameters"] = [
                     self._parameter(value, kind) for value, kind in zip(parameters, kinds, strict=False)
                 ]
+
+    def _in_statement(self, query: str) -> list[Found]:
+        return [
+            Found(start, end, kind)
+            for name, start, end in named_literals(query)
+            if (kind := self._finder.kind_of_name(name)) is not None and not self._finder.is_exempt(query[start:end])
+        ]
 
     def _parameter(self, value: Any, kind: str | None) -> Any:
         if isinstance(value, Mapping) and "value" in value:

@@ -65,7 +65,7 @@ _SUBSCRIPT = re.compile(r"\[([^\[\]]+)\]\Z")
 _HEADERS = {
     "authorization": "credential", "proxy-authorization": "credential", "cookie": "cookie", "set-cookie": "cookie",
     "x-api-key": "api-key", "x-goog-api-key": "api-key", "x-functions-key": "api-key",
-    "ocp-apim-subscription-key": "api-key", "x-auth-key": "api-key", "x-amz-security-token": "token",
+    "ocp-apim-subscription-key": "api-key", "x-auth-key": "api-key", "x-amz-security-token": "aws-session-token",
     "x-hub-signature": "signature", "x-hub-signature-256": "signature", "x-slack-signature": "signature",
     "stripe-signature": "signature", "x-amz-signature": "signature", "authentication-info": "credential",
 }  # fmt: skip
@@ -130,6 +130,8 @@ _HEADER_LINE = re.compile(rf"^(?P<name>[A-Za-z0-9\-]{{3,64}}):[ \t]*(?P<value>[^
 _USER = re.compile(r"://[^/\s:@\"'<>]{0,200}:(?P<value>[^/\s@\"'<>]{1,1000})@")
 _BEARER = re.compile(rf"\b[Bb]earer\s+(?P<value>[A-Za-z0-9._~+/\-]{{8,{_VALUE}}}={{0,2}})")
 _SIGV4 = re.compile(r"\b(?:X-Amz-)?Signature=(?P<value>[0-9a-f]{64})")
+_SIGV4_KEY = re.compile(r"\bCredential=(?P<value>[^/,\s]{1,200})")
+_SCOPE = "/aws4_request"  # ends a SigV4 credential, of which only the key at its start is a secret
 _SCHEME = re.compile(r"[A-Za-z][\w\-]*\s+(?=\S)")
 _COOKIE = re.compile(r"(?:\A|(?<=[;,]))\s*[^=;,\s]+=\"?(?P<value>[^;\"]+)")
 
@@ -294,8 +296,10 @@ class Finder:
             if kind is None:
                 continue
             groups = match.groupdict()
-            if groups["value"] is not None:
-                value = groups["value"]
+            value = groups["value"]
+            if value is not None:
+                if _SCOPE in value:
+                    continue
                 yield Found(*match.span("value"), self.kind_of_shape(value) or kind)
             elif kind in _NUMERIC or kind == "secret":
                 yield Found(*match.span("number"), kind)
@@ -303,7 +307,8 @@ class Finder:
     def _credentials(self, value: str) -> list[Found]:
         """`Bearer x`, `Basic x`: the scheme stays, so that a reader sees what it was."""
         if value.startswith("AWS4-HMAC"):
-            return self.find(value)
+            keys = [Found(*match.span("value"), "aws-key") for match in _SIGV4_KEY.finditer(value)]
+            return keys + [Found(*match.span("value"), "signature") for match in _SIGV4.finditer(value)]
         scheme = _SCHEME.match(value)
         if scheme is None:
             return [self.whole(value, "credential")]

@@ -44,7 +44,7 @@ VERSION = "api.keploy.io/v1beta1"
 _KEYS = ("version", "kind", "name", "spec")
 _BLANK = re.compile(rb"(?:[ \t]*(?:[#%][^\n]*)?\r?\n|\.\.\.[ \t]*\r?\n)*[ \t]*(?:[#%][^\n]*|\.\.\.)?\Z")
 _BOM = b"\xef\xbb\xbf"  # at the start of a file; the parser takes it
-_LEADING = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\r?\n)*")
+_LEADING = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,48 @@ from hypothesis import strategies as st
 from testset import text
 from testset.emit import dump
 
-awkward = st.sampled_from([" ", "\n", "\t", "\r", "\r\n", ":", ": ", " #", "#", "-", "---", "'", '"', "\\", "{", "[", ",", "\ufeff",
-                           "\x85", "\u2028", "\u202e", "\x00", "e1", "0x", "é", "😀", "?", "|", ">", "%", "&", "*", "!", "@", "`", "=", "<<", "~"])  # fmt: skip
+awkward = st.sampled_from(
+    [
+        " ",
+        "\n",
+        "\t",
+        "\r",
+        "\r\n",
+        ":",
+        ": ",
+        " #",
+        "#",
+        "-",
+        "---",
+        "'",
+        '"',
+        "\\",
+        "{",
+        "[",
+        ",",
+        "\ufeff",
+        "\x85",
+        "\u2028",
+        "\u202e",
+        "\x00",
+        "e1",
+        "0x",
+        "é",
+        "😀",
+        "?",
+        "|",
+        ">",
+        "%",
+        "&",
+        "*",
+        "!",
+        "@",
+        "`",
+        "=",
+        "<<",
+        "~",
+    ]
+)
 texts = st.text() | st.lists(awkward | st.text(max_size=3), max_size=8).map("".join)
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
 trees = st.recursive(
@@ -97,9 +137,17 @@ def test_what_looks_like_another_type_is_quoted(value: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["11111111-1111-4111-8111-111111111111", "http://localhost:8080/a?b=1&c=2", "/var/run", "application/json", "SELECT 1",
-     "Zürich", "5.7.33-log", "text/html; charset=utf-8"],
-)  # fmt: skip
+    [
+        "11111111-1111-4111-8111-111111111111",
+        "http://localhost:8080/a?b=1&c=2",
+        "/var/run",
+        "application/json",
+        "SELECT 1",
+        "Zürich",
+        "5.7.33-log",
+        "text/html; charset=utf-8",
+    ],
+)
 def test_what_no_reader_could_mistake_is_not_quoted(value: str) -> None:
     assert dump({"a": value}) == f"a: {value}\n"
 

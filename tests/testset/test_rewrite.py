@@ -130,7 +130,9 @@ def test_one_document_of_many_is_rewritten(tmp_path: Path) -> None:
     path = tmp_path / "mocks.yml"
     head = "version: api.keploy.io/v1beta1\nkind:   Http\n"
     path.write_text(
-        f"# Ä\n{head}name: a\nspec: {{x: 1}}\n--- # two\n{head}name: b   # mine\nspec:\n   x: 1\n---\n{head}name: c\nspec: {{}}\n"
+        f"# Ä\n{head}name: a\nspec: {{x: 1}}\n"
+        f"--- # two\n{head}name: b   # mine\nspec:\n   x: 1\n"
+        f"---\n{head}name: c\nspec: {{}}\n"
     )
     before = path.read_text()
     redactor = Redactor(Vault(tmp_path / "secrets.yml", environ={"XDG_DATA_HOME": str(tmp_path)}))

@@ -1,0 +1,347 @@
+"""What counts as a secret, where, and that nothing of it stays in a document that the store would take."""
+
+# ruff: noqa: E501 - a case a line
+from __future__ import annotations
+
+import base64
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testset.emit import dump
+from testset.model import Document
+from testset.redaction import RedactedDocument, Redactor
+from testset.secret_rules import Finder, Rules
+from testset.secrets import Vault
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\nabc\n-----END RSA PRIVATE KEY-----"
+SIGNATURE = "fe5f80f77d5fa3beca038a248ff027d0445342fe2855ddc963176630326f1024"
+
+
+def redacted(redactor: Redactor, spec: dict[str, Any], **options: bool) -> dict[str, Any]:
+    return dict(redactor.redact(Document(kind="Http", name="test-1", spec=spec), **options).document.spec)
+
+
+def header(redactor: Redactor, name: str, value: str) -> str:
+    return str(redacted(redactor, {"req": {"header": {name: value}}})["req"]["header"][name])
+
+
+def body(redactor: Redactor, text: str) -> str:
+    return str(redacted(redactor, {"body": text})["body"])
+
+
+def test_nothing_but_a_redactor_makes_a_redacted_document() -> None:
+    with pytest.raises(TypeError, match=r"made by Redactor\.redact"):
+        RedactedDocument(Document(kind="Http", name="a", spec={}), object())
+
+
+# -- by place ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("Authorization", f"Bearer {JWT}", 'Bearer {{secret "jwt-1"}}'),
+        ("authorization", "Bearer abc", 'Bearer {{secret "bearer-1"}}'),
+        ("Authorization", "Basic dXNlcjpwYXNz", 'Basic {{secret "basic-1"}}'),
+        ("Proxy-Authorization", "opaque", '{{secret "credential-1"}}'),
+        (
+            "Authorization",
+            f"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20250904/us-east-1/sqs/aws4_request, SignedHeaders=host, "
+            f"Signature={SIGNATURE}",
+            'AWS4-HMAC-SHA256 Credential={{secret "aws-key-1"}}/20250904/us-east-1/sqs/aws4_request, SignedHeaders=host, '
+            'Signature={{secret "signature-1"}}',
+        ),
+        ("Cookie", "a=1; sid=x=y; a=1", 'a={{secret "cookie-1"}}; sid={{secret "cookie-2"}}; a={{secret "cookie-1"}}'),
+        ("Set-Cookie", "sid=xyz; Path=/a; HttpOnly; Max-Age=5", 'sid={{secret "cookie-1"}}; Path=/a; HttpOnly; Max-Age=5'),
+        ("X-Api-Key", "k", '{{secret "api-key-1"}}'),
+        ("X-CSRF-Token", "t", '{{secret "token-1"}}'),
+        ("Content-Type", "application/json", "application/json"),
+        ("Location", "http://u:pw@h/?access_token=a&b=c#d", 'http://u:{{secret "password-1"}}@h/?access_token={{secret "token-1"}}&b=c#d'),
+    ],
+)  # fmt: skip
+def test_headers(redactor: Redactor, name: str, value: str, expected: str) -> None:
+    assert header(redactor, name, value) == expected
+
+
+def test_a_header_that_is_there_twice(redactor: Redactor) -> None:
+    spec = {"resp": {"header": {"Set-Cookie": ["a=1; Path=/", "b=2"], "Vary": ["Accept", "Origin"]}}}
+    assert redacted(redactor, spec)["resp"]["header"] == {
+        "Set-Cookie": ['a={{secret "cookie-1"}}; Path=/', 'b={{secret "cookie-2"}}'],
+        "Vary": ["Accept", "Origin"],
+    }
+
+
+def test_what_only_signs_an_outbound_request_is_not_kept(redactor: Redactor, vault: Vault) -> None:
+    value = f"AWS4-HMAC-SHA256 Credential=local/20250904/us-east-1/sqs/aws4_request, Signature={SIGNATURE}"
+    spec = {"req": {"header": {"Authorization": value, "X-Amz-Security-Token": "FwoG"}}}
+    assert redacted(redactor, spec, outbound=True)["req"]["header"] == {
+        "Authorization": 'AWS4-HMAC-SHA256 Credential={{redacted "aws-key"}}/20250904/us-east-1/sqs/aws4_request, '
+        'Signature={{redacted "signature"}}',
+        "X-Amz-Security-Token": '{{redacted "aws-session-token"}}',
+    }
+    assert list(vault.values()) == []
+
+
+# -- by name ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "passwd", "db_password", "dbPassword", "DB-PASSWORD", "new_password2", "password_hash", "secret", "client_secret",
+     "clientSecret", "token", "access_token", "refreshToken", "id_token", "api_key", "apikey", "X-API-Key", "private_key",
+     "session", "session_id", "PHPSESSID", "user[password]", "user%5Bpassword%5D", "aws_secret_access_key", "accesstoken"],
+)  # fmt: skip
+def test_names_of_secrets(name: str) -> None:
+    assert Finder(Rules()).kind_of_name(name) is not None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["id", "email", "key", "primary_key", "keyboard", "token_type", "max_tokens", "nextToken", "next_page_token", "password_reset",
+     "passenger", "author", "authorized", "sessions", "secretary", "compass", "productId", "", "123", "_"],
+)  # fmt: skip
+def test_names_of_no_secrets(name: str) -> None:
+    assert Finder(Rules()).kind_of_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1,  "password" : "p\\"w" }', '{"a": 1,  "password" : "{{secret "password-1"}}" }'),
+        ('{"pin": 1, "password": 12345, "token": 5}', '{"pin": 1, "password": {{secret "password-1"}}, "token": 5}'),
+        ('{"password": "", "token": null, "secret": "***"}', '{"password": "", "token": null, "secret": "***"}'),
+        ('{"Message": "{\\"token\\": \\"abc\\"}"}', '{"Message": "{\\"token\\": \\"{{secret "token-1"}}\\"}"}'),
+        ("user=a&password=b%20c&x=1", 'user=a&password={{secret "password-1"}}&x=1'),
+        ("<login><password>pw</password></login>", '<login><password>{{secret "password-1"}}</password></login>'),
+        (
+            '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\npw\r\n--b--',
+            '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n{{secret "password-1"}}\r\n--b--',
+        ),
+        ("GET / HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n", 'GET / HTTP/1.1\r\nAuthorization: Bearer {{secret "bearer-1"}}\r\n\r\n'),
+        ("mysql://root:pw@db:3306/orders", 'mysql://root:{{secret "password-1"}}@db:3306/orders'),
+    ],
+)  # fmt: skip
+def test_texts(redactor: Redactor, vault: Vault, text: str, expected: str) -> None:
+    assert body(redactor, text) == expected
+    assert vault.unseal(expected) == text
+
+
+def test_keys_of_a_document(redactor: Redactor) -> None:
+    spec = {
+        "login": {"user": "a", "password": "b", "tokens": ["x"], "token": ["y"]},
+        "form": [{"key": "password", "values": ["c"]}, {"key": "q", "values": ["d"]}],
+    }
+    assert redacted(redactor, spec) == {
+        "login": {
+            "user": "a",
+            "password": '{{secret "password-1"}}',
+            "tokens": ["x"],
+            "token": ['{{secret "token-1"}}'],
+        },
+        "form": [{"key": "password", "values": ['{{secret "password-2"}}']}, {"key": "q", "values": ["d"]}],
+    }
+
+
+def test_what_rr_says_about_places_is_left_alone(redactor: Redactor) -> None:
+    spec = {"assertions": {"noise": {"body.token": ["^.*$"]}}, "rr": {"made_up": {"token": "resp.body.token"}}}
+    assert redacted(redactor, spec) == spec
+
+
+def test_result_sets_and_statements(redactor: Redactor) -> None:
+    spec = {
+        "requests": [
+            {"message": {"query": "INSERT INTO users (id, password) VALUES (1, 'pw one'), (?, ?)", "parameters": [2, "pw two"]}},
+            {"message": {"query": "SELECT * FROM users WHERE name = ? AND token = ?", "parameters": [{"value": "a"}, {"value": "t1"}]}},
+        ],
+        "responses": [
+            {"message": {"columns": [{"name": "id"}, {"name": "password_hash"}], "rows": [[1, "h1"], [2, None]]}},
+            {"message": {"columns": [{"name": "token"}], "rows": [{"values": [{"name": "token", "value": "t1"}]}]}},
+        ],
+    }  # fmt: skip
+    assert redacted(redactor, spec) == {
+        "requests": [
+            {
+                "message": {
+                    "query": "INSERT INTO users (id, password) VALUES (1, '{{secret \"password-1\"}}'), (?, ?)",
+                    "parameters": [2, '{{secret "password-2"}}'],
+                }
+            },
+            {
+                "message": {
+                    "query": "SELECT * FROM users WHERE name = ? AND token = ?",
+                    "parameters": [{"value": "a"}, {"value": '{{secret "token-1"}}'}],
+                }
+            },
+        ],
+        "responses": [
+            {
+                "message": {
+                    "columns": [{"name": "id"}, {"name": "password_hash"}],
+                    "rows": [[1, '{{secret "password-3"}}'], [2, None]],
+                }
+            },
+            {
+                "message": {
+                    "columns": [{"name": "token"}],
+                    "rows": [{"values": [{"name": "token", "value": '{{secret "token-1"}}'}]}],
+                }
+            },
+        ],
+    }
+
+
+# -- by shape ---------------------------------------------------------------------------------------------------
+
+SHAPES = {
+    "jwt": JWT,
+    "private-key": PEM,
+    "aws-key": "AKIAIOSFODNN7EXAMPLE",
+    "github-token": "ghp_" + "a1B2" * 9,
+    "gitlab-token": "glpat-" + "x" * 20,
+    "slack-token": "xoxb-123456789012-abcdef",
+    "stripe-key": "sk_live_" + "4eC39HqLyjWDarjtT1",
+    "google-key": "AIza" + "S" * 35,
+    "sendgrid-key": "SG." + "a" * 22 + "." + "b" * 43,
+    "npm-token": "npm_" + "z" * 36,
+    "password-hash": "$2b$12$" + "R" * 53,
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_shapes_anywhere(redactor: Redactor, kind: str) -> None:
+    assert body(redactor, f"see {SHAPES[kind]}, thanks") == f'see {{{{secret "{kind}-1"}}}}, thanks'
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_shapes_in_base64(redactor: Redactor, vault: Vault, kind: str) -> None:
+    encoded = base64.b64encode(b"\x00\x01 " + SHAPES[kind].encode() + b" \xff").decode()
+    assert body(redactor, encoded) == '{{secret "base64-1"}}'
+    assert vault.unseal('{{secret "base64-1"}}') == encoded
+
+
+def test_base64_without_a_secret_stays(redactor: Redactor) -> None:
+    encoded = base64.b64encode(bytes(range(256))).decode()
+    assert body(redactor, encoded) == encoded
+
+
+# -- once found, found everywhere -------------------------------------------------------------------------------
+
+
+def test_a_secret_is_found_again_where_nothing_else_tells_it(redactor: Redactor, vault: Vault) -> None:
+    secret = "9f/8a+7b6c5d4e=="
+    body(redactor, json.dumps({"token": secret}))
+    vault.save()
+    later = Redactor(Vault(vault.path, environ=vault._environ))
+    for where in (redactor, later):
+        assert body(where, f"SELECT 1 /* {secret} */") == 'SELECT 1 /* {{secret "token-1"}} */'
+        assert where.redact_text(f"the app said {secret}") == 'the app said {{secret "token-1"}}'
+
+
+def test_reports_seal_nothing(redactor: Redactor, vault: Vault) -> None:
+    assert redactor.redact_text(f"got {JWT}") == 'got {{redacted "jwt"}}'
+    assert list(vault.values()) == []
+
+
+def test_a_text_that_looks_like_a_placeholder(redactor: Redactor, vault: Vault) -> None:
+    text = 'write {{secret "jwt-1"}} for {"token": "abc"}'
+    stored = body(redactor, text)
+    assert stored == 'write {{"{{"}}secret "jwt-1"}} for {"token": "{{secret "token-1"}}"}'
+    assert vault.unseal(stored) == text
+
+
+def test_a_stored_document_stays_as_it_is(redactor: Redactor) -> None:
+    header = {"Authorization": f"Bearer {JWT}", "Cookie": "a=b", "X-Api-Key": "k"}
+    spec = redacted(redactor, {"req": {"header": header, "password": "p"}, "body": '{{secret "x"}} {"token": "t"}'})
+    assert redacted(redactor, spec, stored=True) == spec
+
+
+def test_a_new_secret_in_a_stored_document_is_sealed(redactor: Redactor, vault: Vault) -> None:
+    cookie, token = vault.seal("old", "cookie"), vault.seal("older", "token")
+    spec = {"header": {"Cookie": f"a={cookie}; b=new"}, "body": f"token={token}&password=newer too"}
+    assert redacted(redactor, spec, stored=True) == {
+        "header": {"Cookie": 'a={{secret "cookie-1"}}; b={{secret "cookie-2"}}'},
+        "body": 'token={{secret "token-1"}}&password={{secret "password-1"}} too',
+    }
+
+
+# -- the project's say ------------------------------------------------------------------------------------------
+
+
+def test_settings_add_and_exempt(vault: Vault) -> None:
+    rules = Rules(names=("iban",), patterns=(r"CUST-(?P<secret>\d{6})",), exempt=("session", "demo123", "/test_.*/"))
+    text = '{"iban": "DE1", "note": "CUST-123456", "session": "s", "password": "demo123", "token": "test_1", "secret": "x"}'
+    assert body(Redactor(vault, rules), text) == (
+        '{"iban": "{{secret "secret-1"}}", "note": "CUST-{{secret "secret-2"}}", "session": "s", "password": "demo123", '
+        '"token": "test_1", "secret": "{{secret "secret-3"}}"}'
+    )
+
+
+def test_redaction_can_be_off(vault: Vault) -> None:
+    spec = {"req": {"header": {"Authorization": f"Bearer {JWT}"}, "password": "x", "query": "SET password = 'a'"}}
+    assert redacted(Redactor(vault, Rules(enabled=False)), spec) == spec
+
+
+# -- nothing is lost, nothing stays -----------------------------------------------------------------------------
+
+words = st.sampled_from(
+    [
+        "password",
+        "token",
+        "header",
+        "Authorization",
+        "Cookie",
+        "body",
+        "query",
+        "columns",
+        "rows",
+        "name",
+        "value",
+        "x",
+        "parameters",
+    ]
+)
+values = st.sampled_from(
+    [JWT, PEM, "Bearer abc", "a=b; c=d", '{"password":"x"}', '{{secret "x"}}', '{{"{{"}}', "a=1&token=b", "password = 'x'", "é\n", "",
+     "http://a:b@c/?secret=d", "INSERT INTO t (a, password) VALUES ('x', 'y')"]
+)  # fmt: skip
+specs = st.recursive(
+    values | st.integers() | st.none() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(words, specs, max_size=5))
+def test_unsealing_gives_back_what_was_recorded(tmp_path_factory: pytest.TempPathFactory, spec: dict[str, Any]) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    vault = Vault(folder / "secrets.yml", environ={"XDG_DATA_HOME": str(folder)})
+    out = redacted(Redactor(vault), spec)
+    assert vault.unseal_tree(out) == spec
+    assert JWT not in dump(out)
+    assert "MIIEpAIBAAKCAQEA" not in dump(out)
+
+
+@given(st.lists(st.integers(0, 60_000), max_size=6), st.integers(0, 40_000))
+def test_a_stream_is_redacted_wherever_it_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], offset: int
+) -> None:
+    folder = tmp_path_factory.mktemp("stream")
+    vault = Vault(folder / "secrets.yml", environ={"XDG_DATA_HOME": str(folder)})
+    filler = b"\xff\x00 {{ some {{secret words "
+    data = (
+        (filler * 4000)[:offset]
+        + f'{{"password": "hunter2hunter2"}} {JWT} {{{{secret "x"}}}} {PEM}'.encode()
+        + filler * 1500
+    )
+    stream = Redactor(vault).stream()
+    edges = [0, *sorted(cuts), len(data)]
+    out = b"".join(stream.feed(data[a:b]) for a, b in pairwise(edges)) + stream.finish()
+    for secret in (b"hunter2hunter2", JWT.encode(), b"MIIEpAIBAAKCAQEA"):
+        assert secret not in out
+    assert vault.unseal(out.decode("latin-1")).encode("latin-1") == data
