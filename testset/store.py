@@ -219,6 +219,7 @@ class TestSetWriter:
                 self._append(file, separator + text)
             except OSError:
                 os.ftruncate(file.fileno(), self._end)
+                file.seek(self._end)
                 raise
         offset = self._end + len(separator)
         self._end = offset + len(text)

@@ -186,7 +186,8 @@ def test_what_is_remembered_is_read_and_the_rest_of_the_file_stays(tmp_path: Pat
     path.write_text("# ours\ntest:   # how it is tested\n    api-timeout: 7   # slow\ncontainerName: a\n")
     remember(path, {"test.api_timeout": 9, "container_name": "b", "record.app_ports": [8080]})
     assert path.read_text() == (
-        "# ours\ntest:   # how it is tested\n    api-timeout: 9   # slow\ncontainerName: b\nrecord:\n  app_ports: [8080]\n"
+        "# ours\ntest:   # how it is tested\n    api-timeout: 9   # slow\ncontainerName: b\n"
+        "record:\n  app_ports: [8080]\n"
     )
     assert load_settings(tmp_path, environ={}).record.app_ports == (8080,)
     before = path.stat().st_mtime_ns

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -29,11 +30,6 @@ def store(tmp_path: Path) -> TestSetStore:
 def writer(store: TestSetStore, vault: Vault) -> Iterator[TestSetWriter]:
     with store.create(None, vault) as writer:
         yield writer
-
-
-@pytest.fixture
-def make(redactor: Redactor) -> object:
-    return redactor
 
 
 def document(redactor: Redactor, name: str, **spec: object) -> RedactedDocument:
@@ -157,6 +153,18 @@ def test_a_large_body_is_kept_once_and_redacted(
     assert vault.unseal(stored.decode()).encode() == content
 
 
+def test_a_recording_that_was_cut_off_before_its_first_document(
+    store: TestSetStore, vault: Vault, redactor: Redactor
+) -> None:
+    store.check_writable()
+    with store.reopen("test-set-0", vault) as writer:
+        assert writer.mocks_end() == 0
+        writer.append_mock(document(redactor, "a"))
+    assert store.names() == ["test-set-0"]
+    store.discard("test-set-0")
+    assert not store.root.exists()
+
+
 def test_an_asset_is_looked_for_in_its_test_set_only(
     store: TestSetStore, writer: TestSetWriter, redactor: Redactor
 ) -> None:
@@ -176,9 +184,8 @@ def test_a_full_disk_leaves_nothing_half_written(
     path = writer.path / "mocks.yml"
     before = path.read_bytes()
 
-    def full(file: object, data: bytes) -> int:
-        with path.open("ab") as other:
-            other.write(data[:5])
+    def full(file: BinaryIO, data: bytes) -> int:
+        file.write(data[:5])
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -186,6 +193,8 @@ def test_a_full_disk_leaves_nothing_half_written(
         with pytest.raises(StorageError, match=r"mocks.yml cannot be written: the disk is full"):
             writer.append_mock(document(redactor, "b"))
     assert path.read_bytes() == before
+    offset, length = writer.append_mock(document(redactor, "b"))
+    assert read_document(DocumentRef(path, offset, length, 1)).name == "b"
 
     def broken() -> Iterator[bytes]:
         yield b"half"
