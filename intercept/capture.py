@@ -83,7 +83,7 @@ class Capture:
         far.close()
         inside = self.namespace.inside
         supply = self.namespace.supply()
-        files = [inside.queue, inside.diag, supply, *inside.tcp, *inside.dns, *inside.udp]
+        files = [inside.queue, inside.relay_diag, supply, *inside.tcp, *inside.dns, *inside.udp]
         settings = {
             "journal": str(self._session.path),
             "limit": self._limit,

@@ -8,11 +8,12 @@ import socket
 import struct
 from collections.abc import Callable
 
-from intercept.journal import CLIENT, SERVER, Kind
+from intercept.journal import CLIENT, FRAME, SERVER, Kind
 from intercept.turns import ERR, GONE, IN, OUT, Turns
 
 _SMALL, _LARGE = 32 << 10, 256 << 10  # what to receive at once: small keeps allocation cheap, large keeps bulk fast
 _HIGH_WATER = 1 << 20  # bytes waiting for a slow reader before its writer is held up
+_DATA = int(Kind.DATA)
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -86,7 +87,8 @@ class Connection:
     def _handler(self, leg: Leg, back: Leg) -> Callable[[int], None]:
         """What to do when the source of `leg` (which is the target of `back`) is readable, writable or gone."""
         turns, side, number, source = self._turns, leg.side, self.number, leg.source
-        recorded = self._recorded
+        recorded, read, pack = self._recorded, os.read, FRAME.pack
+        send = self._sender(leg)
 
         def handle(mask: int) -> None:
             if mask & OUT:
@@ -101,28 +103,48 @@ class Connection:
                 elif mask & GONE:  # both directions are done here, while the other end still has bytes to come
                     turns.forget(source)
                 return
+            size = leg.read_size
             try:
-                data = os.read(source, leg.read_size)
+                data = read(source, size)
             except BlockingIOError:
                 return
             except OSError:
                 self._reset(leg)
                 return
-            if not data:
+            length = len(data)
+            if not length:
                 leg.ended = True
                 if recorded:
                     turns.frame(Kind.END, side, number, leg.offset)
                 self._interest(leg, back)
-                turns.after(lambda: self._send(leg, b""))
+                turns.sends.append((send, b""))
                 return
-            size = len(data)
-            leg.read_size = _LARGE if size == leg.read_size else _SMALL
-            if recorded:
-                turns.frame(Kind.DATA, side, number, leg.offset, data)
-            leg.offset += size
-            turns.after(lambda: self._send(leg, data))
+            leg.read_size = _LARGE if length == size else _SMALL
+            if recorded and turns.recording:
+                parts = turns.parts
+                parts.append(pack(_DATA, side, number, leg.offset, length))
+                parts.append(data)
+            leg.offset += length
+            turns.sends.append((send, data))
 
         return handle
+
+    def _sender(self, leg: Leg) -> Callable[[bytes], None]:
+        """What passes bytes on once they are in the journal."""
+        write, target = os.write, leg.target
+
+        def send(data: bytes) -> None:
+            if data and not leg.pending and not self._closed:
+                try:
+                    sent = write(target, data)
+                except OSError:
+                    sent = 0  # it would block, or is gone: `_send` finds out which
+                if sent == len(data):
+                    return
+                data = data[sent:]
+            self._send(leg, data)
+
+        return send
 
     def _send(self, leg: Leg, data: bytes) -> None:
         if self._closed:

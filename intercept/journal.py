@@ -22,6 +22,7 @@ MAGIC = b"rr-journal 1\n\0\0\0"
 SEGMENT_BYTES = 16 << 20
 BLOCK_BYTES = 4 << 20  # the relay receives no more than this in one turn, big frames aside
 _IOV_MAX = 1000
+_JOINED = 64 << 10  # blocks up to this size are copied together: one buffer is quicker than many small ones
 
 BLOCK = struct.Struct("<IIQ")  # length of the frames, crc32 of them, nanoseconds since 1970
 FRAME = struct.Struct("<BBIQI")  # kind, side, connection, offset in the side's stream, length of what follows
@@ -75,35 +76,40 @@ class JournalWriter:
         self.stopped: str | None = None
         self._next_segment()
 
-    def frame(self, kind: Kind, side: int, connection: int, offset: int, data: bytes) -> tuple[bytes, bytes]:
-        """The two parts of a frame, for `commit`."""
-        return FRAME.pack(kind, side, connection, offset, len(data)), data
-
-    def commit(self, parts: list[bytes], time_ns: int) -> bool:
-        """Write one block of frames; returns False when recording has stopped."""
+    def commit(self, parts: list[bytes], time_ns: int) -> int:
+        """Write one block of frames; returns its size, or 0 when recording has stopped. `parts[0]` is left free for the
+        head of the block."""
         if self.stopped is not None:
-            return False
-        checksum = 0
-        length = 0
-        for part in parts:
-            checksum = zlib.crc32(part, checksum)
-            length += len(part)
+            return 0
+        length = sum(map(len, parts))
+        if length < _JOINED:
+            payload = b"".join(parts)
+            checksum = zlib.crc32(payload)
+        else:
+            checksum = 0
+            for part in parts:
+                checksum = zlib.crc32(part, checksum)
+        wanted = length + BLOCK.size
+        head = BLOCK.pack(length, checksum, time_ns)
         try:
-            if self._size + length > SEGMENT_BYTES:
+            if self._size + wanted > SEGMENT_BYTES:
                 self._next_segment()
-            parts.insert(0, BLOCK.pack(length, checksum, time_ns))
-            wanted = length + BLOCK.size
-            written = 0
-            if len(parts) <= _IOV_MAX:
-                written = os.writev(self._file, parts)
-            if written < wanted:
-                self._write_rest(b"".join(parts)[written:])
+            if length < _JOINED:
+                data = head + payload
+                written = os.write(self._file, data)
+                if written < wanted:
+                    self._write_rest(data[written:])
+            else:
+                parts[0] = head
+                written = os.writev(self._file, parts) if len(parts) <= _IOV_MAX else 0
+                if written < wanted:
+                    self._write_rest(b"".join(parts)[written:])
         except OSError as error:
             self._stop(f"the journal cannot be written: {error.strerror}")
-            return False
+            return 0
         self._size += wanted
         self._written += wanted
-        return True
+        return wanted
 
     def backlog(self) -> int:
         """Bytes written that the recorder has not released yet."""

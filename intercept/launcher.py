@@ -125,7 +125,8 @@ class Launcher:
         with _step("redirect"):
             installed = firewall.install(ports)
         queue = netlink.open_socket(netlink.NETLINK_NETFILTER)
-        diag = netlink.open_socket(netlink.NETLINK_SOCK_DIAG)
+        # One for each process that asks: two that ask over one socket get EBUSY, or each other's answers.
+        diags = [netlink.open_socket(netlink.NETLINK_SOCK_DIAG) for _ in range(2)]
         answer = {
             "ok": True,
             "rootless": rootless,
@@ -135,7 +136,7 @@ class Launcher:
             "ports": [ports.tcp, ports.dns, ports.udp],
             "counts": [len(tcp), len(dns), len(udp)],
         }
-        return answer, [queue, diag, *tcp, *dns, *udp]
+        return answer, [queue, *diags, *tcp, *dns, *udp]
 
     def _unshare(self, root: bool) -> bool:
         """Returns whether a user namespace was needed."""

@@ -40,6 +40,7 @@ class Inside:
 
     queue: socket.socket  # new connections wait here for a verdict (if `has_queue`)
     diag: socket.socket  # asks the kernel which sockets listen
+    relay_diag: socket.socket  # the same for the relay process: one socket carries one question at a time
     tcp: tuple[socket.socket, ...]  # every redirected connection arrives here
     dns: tuple[socket.socket, ...]
     udp: tuple[socket.socket, ...]  # every other datagram
@@ -82,11 +83,12 @@ class Namespace:
     def _set_up(self, mounts: Sequence[tuple[str, str]]) -> Inside:
         answer, files = self._ask({"do": "setup", "root": os.getuid() == 0, "mounts": [list(one) for one in mounts]})
         sockets = [socket.socket(fileno=file) for file in files]
-        queue, diag, *rest = sockets
+        queue, diag, relay_diag, *rest = sockets
         tcp_count, dns_count, _udp_count = answer["counts"]
         return Inside(
             queue=queue,
             diag=diag,
+            relay_diag=relay_diag,
             tcp=tuple(rest[:tcp_count]),
             dns=tuple(rest[tcp_count : tcp_count + dns_count]),
             udp=tuple(rest[tcp_count + dns_count :]),
@@ -179,7 +181,7 @@ class Namespace:
         return list(answer["covered"])
 
     def mirror(self, path: str, copy: str) -> None:
-        """Have a file at `path` inside, over which a socket can be mounted; `copy` is a folder of rr's own to be made."""
+        """Have a file at `path` inside, over which a socket can be mounted; `copy`: a folder to be made by rr."""
         self._ask({"do": "mirror", "path": path, "copy": copy})
 
     # -- the end -----------------------------------------------------------------------------------------------
@@ -197,7 +199,7 @@ class Namespace:
                 sockets.pop().close()
         inside = getattr(self, "inside", None)
         if inside is not None:
-            for sock in (inside.queue, inside.diag, *inside.tcp, *inside.dns, *inside.udp):
+            for sock in (inside.queue, inside.diag, inside.relay_diag, *inside.tcp, *inside.dns, *inside.udp):
                 sock.close()
 
     def __enter__(self) -> Namespace:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from intercept.journal import JournalReader, segment_path
+from intercept.journal import SEGMENT_BYTES, JournalReader, segment_path
 from intercept.memory import SessionFolder
 from intercept.spill import Spill
 from protocols.furniture import Room
@@ -26,6 +26,9 @@ from testset.errors import JournalError
 from testset.model import Document, Exchange, ExchangeId
 from testset.redaction import Redactor
 from testset.store import TestSetWriter
+
+_MEASURE_EVERY = 0.05  # seconds
+_RUSH = 8 << 20  # bytes a second, above which what comes in is decoded later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,8 @@ class Recording:
         self._anchors: dict[ExchangeId, int] = {}  # exchanges that are decoded and not yet settled: their segment
         self._dns: set[Any] = set()
         self._now_ns = 0
+        self._measured, self._measured_at = 0, time.monotonic()
+        self._rushed = self._spill_is_full = False
         self.counts = Counts(tests=len(self._progress.tests), mocks=len(self._progress.mocks))
         self._number = len(self._progress.tests)
         bodies.sweep(writer.path)
@@ -113,10 +118,21 @@ class Recording:
         while complete and waiting > self._memory_limit // 2:
             number = complete.pop(0)
             size = segment_path(self._session.path, number).stat().st_size
-            if not self._spill.move(number):
+            self._spill_is_full = not self._spill.move(number)
+            if self._spill_is_full:
                 return
             waiting -= size
             self._free(size)
+
+    def is_rushed(self) -> bool:
+        """Whether so much comes in that decoding it now would take the processor from the app. It waits in the journal
+        then, on disk if need be; only when that has no room either is it decoded all the same."""
+        now = time.monotonic()
+        if now - self._measured_at >= _MEASURE_EVERY:
+            written = self._end_of_journal()
+            self._rushed = (written - self._measured) / (now - self._measured_at) > _RUSH
+            self._measured, self._measured_at = written, now
+        return self._rushed and not self._spill_is_full
 
     def behind(self) -> bool:
         """Whether there is something that has not been read yet."""
@@ -162,10 +178,12 @@ class Recording:
         if exchange.protocol != "http" or exchange.response is None:
             self.counts.left_out += 1
             if exchange.protocol == "http":
+                self._attribution.add_inbound(exchange, None)
                 self.counts.lost.append(f"{room.title(exchange.server, exchange.request)} got no answer")
             return
         if (ports and exchange.server.port not in ports) or not self._is_wanted(self._wanted.tests, exchange):
             self.counts.left_out += 1
+            self._attribution.add_inbound(exchange, None)
             bodies.drop(exchange)
             return
         earlier = self._progress.tests.get(exchange.id)
@@ -236,6 +254,14 @@ class Recording:
     def _free(self, size: int) -> None:
         self._released += size
         self._session.release(self._released)
+
+    def _end_of_journal(self) -> int:
+        """How much has been written to the journal, about."""
+        numbers = self._in_memory()
+        if not numbers:
+            return self._measured
+        size = segment_path(self._session.path, numbers[-1]).stat().st_size
+        return numbers[-1] * SEGMENT_BYTES + size
 
     def _in_memory(self) -> list[int]:
         return sorted(int(path.name[:8]) for path in self._session.path.glob("*.seg"))

@@ -41,7 +41,7 @@ def run(words: list[str]) -> int:
             raise
         _console().error(error)
         return 2
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except click.UsageError as error:
         _console().error(UsageError(error.format_message(), remedy=_help_for(error)))

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +86,7 @@ def record(options: Options) -> int:
     if not settings.command:
         remedy = 'Say how the app is started: rr record -c "python app.py".'
         raise UsageError("There is no command to run.", remedy=remedy)
-    wanted = _wanted(settings, options)
+    wanted = _wanted(settings, options.include, options.exclude)
     _recover_abandoned(console)
     store = TestSetStore(settings.path / KEPLOY)
     store.check_writable()
@@ -97,6 +97,9 @@ def record(options: Options) -> int:
             "test_set": name,
             "command": settings.command,
             "config_folder": str(options.config_folder.resolve()),
+            "flags": {name: value for name, value in options.flags.items() if value is not None},
+            "include": list(options.include),
+            "exclude": list(options.exclude),
         },
         settings.journal.limit,
     )
@@ -147,8 +150,15 @@ class _Session:
             with capture:
                 vault = self._store.vault()
                 with self._store.create(self._name, vault) as writer:
-                    recording = _recording(
-                        self._session, writer, Redactor(vault, settings.redact.rules()), settings, self
+                    recording = Recording(
+                        self._session,
+                        writer,
+                        Redactor(vault, settings.redact.rules()),
+                        self._wanted,
+                        spill_limit=settings.journal.spill,
+                        memory_limit=settings.journal.limit,
+                        on_test=self.on_test,
+                        on_mock=self.on_mock,
                     )
                     try:
                         return self._record(capture, recording, writer, signals)
@@ -164,7 +174,7 @@ class _Session:
         if not capture.namespace.inside.has_queue:
             console.note("This kernel cannot hold connections back: a refused connection looks like one that is reset.")
         capture.start(["/bin/sh", "-c", settings.command], environment, os.getcwd())
-        os.nice(10)  # decoding must not take the processor from the app
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # what rr does from here on can wait; the app cannot
         began = time.monotonic()
         timer = settings.record.record_timer
         while capture.namespace.exit_code() is None and not signals.interrupts:
@@ -172,16 +182,18 @@ class _Session:
                 break
             capture.look()
             self._work(capture, recording)
-            signals.wait(0 if recording.behind() else _TURN)
+            signals.wait(0 if recording.behind() and not recording.is_rushed() else _TURN)
         code = self._stop_app(capture, recording, signals)
         capture.drain()
         capture.close()
-        self._finish(recording)
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        _finish(console, recording)
         return self._sum_up(recording, writer, code, by_itself=not signals.interrupts and not timer)
 
     def _work(self, capture: Capture, recording: Recording) -> None:
         recording.make_room()
-        recording.work(256 << 10)
+        if not recording.is_rushed():
+            recording.work(256 << 10)
         if capture.stopped is not None and not self._told_stop:
             self._told_stop = True
             self._console.warning(f"Recording has stopped, the app goes on: {capture.stopped}.")
@@ -201,16 +213,6 @@ class _Session:
 
             return namespace.stop(steps, meanwhile)
         return namespace.stop([(signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)])  # what it has left in the background
-
-    def _finish(self, recording: Recording) -> None:
-        shown = time.monotonic()
-        while recording.work():
-            if time.monotonic() - shown > 0.2:
-                shown = time.monotonic()
-                counts = recording.counts
-                self._console.counter(f"finishing: {counts.tests} tests, {counts.mocks} mocks …")
-        recording.finish()
-        self._console.counter("")
 
     def _sum_up(self, recording: Recording, writer: TestSetWriter, code: int, *, by_itself: bool) -> int:
         console, settings, counts = self._console, self._settings, recording.counts
@@ -292,12 +294,22 @@ def _recover_abandoned(console: Console) -> int:
 
 def _recover_one(console: Console, session: memory.SessionFolder) -> None:
     store = TestSetStore(Path(session.facts["store"]))
-    settings = load_settings(Path(session.facts["config_folder"]))
+    facts = session.facts
+    settings = load_settings(Path(facts["config_folder"]), facts["flags"])
+    wanted = _wanted(settings, facts["include"], facts["exclude"])
     vault = store.vault()
-    with store.reopen(session.facts["test_set"], vault) as writer:
-        recording = _recording(session, writer, Redactor(vault, settings.redact.rules()), settings, None)
+    console.note(f"Recovering a recording of {facts['command']} that was cut off …")
+    with store.reopen(facts["test_set"], vault) as writer:
+        recording = Recording(
+            session,
+            writer,
+            Redactor(vault, settings.redact.rules()),
+            wanted,
+            spill_limit=settings.journal.spill,
+            memory_limit=settings.journal.limit,
+        )
         try:
-            recording.finish()
+            _finish(console, recording)
         except BaseException:
             recording.close(keep=True)
             raise
@@ -305,7 +317,7 @@ def _recover_one(console: Console, session: memory.SessionFolder) -> None:
         if counts.tests or counts.mocks:
             writer.write_config(
                 SetConfig(
-                    command=session.facts["command"],
+                    command=facts["command"],
                     app_ports=(),
                     hash_seed=int(HASH_SEED),
                     time_zone=_time_zone(),
@@ -313,7 +325,7 @@ def _recover_one(console: Console, session: memory.SessionFolder) -> None:
                 )
             )
         else:
-            store.discard(session.facts["test_set"])
+            store.discard(facts["test_set"])
         recording.close(keep=False)
     console.note(
         f"Recovered a recording that was cut off: {_many(counts.tests, 'test case')} and "
@@ -321,28 +333,20 @@ def _recover_one(console: Console, session: memory.SessionFolder) -> None:
     )
 
 
-def _recording(
-    session: memory.SessionFolder,
-    writer: TestSetWriter,
-    redactor: Redactor,
-    settings: Settings,
-    run: _Session | None,
-) -> Recording:
-    more: dict[str, Any] = {} if run is None else {"on_test": run.on_test, "on_mock": run.on_mock}
-    return Recording(
-        session,
-        writer,
-        redactor,
-        Wanted() if run is None else run._wanted,
-        spill_limit=settings.journal.spill,
-        memory_limit=settings.journal.limit,
-        **more,
-    )
+def _finish(console: Console, recording: Recording) -> None:
+    """Decode and write the rest of the journal, with progress."""
+    shown = time.monotonic()
+    while recording.work():
+        if time.monotonic() - shown > 0.2:
+            shown = time.monotonic()
+            console.counter(f"finishing: {recording.counts.tests} tests, {recording.counts.mocks} mocks …")
+    recording.finish()
+    console.counter("")
 
 
-def _wanted(settings: Settings, options: Options) -> Wanted:
-    tests = [filters.parse(text, include=True) for text in options.include]
-    tests += [filters.parse(text, include=False) for text in options.exclude]
+def _wanted(settings: Settings, include: Sequence[str], exclude: Sequence[str]) -> Wanted:
+    tests = [filters.parse(text, include=True) for text in include]
+    tests += [filters.parse(text, include=False) for text in exclude]
     for one in settings.record.filters:
         tests.append(
             filters.from_settings(
