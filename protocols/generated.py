@@ -14,6 +14,7 @@ _EPOCH_FIRST = 946_684_800  # 2000-01-01
 _EPOCH_LAST = 4_102_444_800  # 2100-01-01
 
 _UUID = r"(?<![0-9A-Za-z])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z])"
+_INNER_UUID = re.compile(r"(?<=[-_])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?![0-9A-Za-z])")
 _CLOCK = r"(?:[01]\d|2[0-3]):?[0-5]\d(?::?[0-6]\d(?:[.,]\d{1,9})?)?"
 _ISO = (
     r"(?<![0-9A-Za-z])20\d\d-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])(?:T|\ |%20|\+)"
@@ -127,6 +128,13 @@ def _number_kind(text: str) -> str | None:
 
 def _run_spans(text: str, start: int, end: int) -> list[Span]:
     """Generated values in one run of letters, digits, `_` and `-`: the run as a whole, or else its pieces."""
+    inner = _INNER_UUID.search(text, start, end)
+    if inner is not None:  # order-<uuid>: the word before it and what follows are read by themselves
+        return [
+            *_run_spans(text, start, inner.start()),
+            (inner.start(), inner.end(), "uuid"),
+            *_run_spans(text, inner.end(), end),
+        ]
     spans: list[Span] = []
     pieces = [(m.start(), m.end()) for m in re.finditer(r"[0-9A-Za-z]+", text[start:end])]
     first = 0  # where a token may begin: behind a prefix of words

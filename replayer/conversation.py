@@ -60,7 +60,7 @@ class Answers:
 
     def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
         try:
-            return self.loaded.unsealed(mock)
+            return self.loaded.unsealed(mock, self.replay.bindings.actual)
         except SecretError as error:
             self._told(f"{mock.name}: {error}")
             return mock.exchange

@@ -1,7 +1,8 @@
 """A test set, read for a replay: its tests in order, its mocks by reference, what names resolve to.
 
 A mock is read once for its keys and again when it answers, so that a large `mocks.yml` costs little memory. Secrets
-stay sealed in what is matched and reported; they are unsealed only in what goes over the wire.
+stay sealed in what is matched and reported; they are unsealed only in what goes over the wire, and what the replay
+gave birth to again (a login's token) is not unsealed at all.
 """
 
 from __future__ import annotations
@@ -23,13 +24,7 @@ KINDS = frozenset(kind for room in ROOMS for kind in room.kinds)
 _DNS_OWNER = "dns"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedTest:
-    """A test, sealed and as it goes over the wire; `unsealed` is None when a secret of it cannot be had."""
-
-    case: TestCase
-    unsealed: Exchange[Any, Any] | None
-    problem: str | None = None
+Bound = Callable[[str], str | None]  # a secret's placeholder -> its value in this run, if the run made it anew
 
 
 @dataclass(slots=True)
@@ -91,17 +86,27 @@ class LoadedSet:
 
         return again
 
-    def unsealed(self, mock: Mock) -> Exchange[Any, Any]:
+    def request(self, test: TestCase, bound: Bound) -> Any:
+        """A test's request as it goes over the wire. Raises `SecretError`."""
+        return self._with_file(self._unsealed(test, "req", bound).request)
+
+    def response(self, test: TestCase, bound: Bound) -> Any:
+        """What a test's response should be; a secret that cannot be had stays a placeholder."""
+        try:
+            return self._with_file(self._unsealed(test, "resp", bound).response)
+        except SecretError:
+            return self._with_file(test.exchange.response)
+
+    def unsealed(self, mock: Mock, bound: Bound) -> Exchange[Any, Any]:
         """The exchange of a mock with its secrets in it. Raises `SecretError`."""
         document = read_document(self._refs[mock.name])
-        document = replace(document, spec=self._vault.unseal_tree(document.spec))
+        spec = {  # what the app asked with needs no key: only the answer goes over the wire
+            key: part if key.startswith("req") else self._vault.unseal_tree(part, bound)
+            for key, part in document.spec.items()
+        }
+        document = replace(document, spec=spec)
         exchange = self._read(room_for_kind(document.kind), document)
-        response = exchange.response
-        body = getattr(response, "body", None)
-        if response is not None and isinstance(body, FileBody):
-            path = self.test_set.asset(str(body.path))
-            exchange = replace(exchange, response=replace(response, body=replace(body, path=path)))
-        return exchange
+        return replace(exchange, response=self._with_file(exchange.response))
 
     def unix_sockets(self) -> list[str]:
         """The Unix sockets that the app spoke with."""
@@ -112,35 +117,30 @@ class LoadedSet:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def _test(self, document: Document) -> LoadedTest:
-        room = room_for_kind(document.kind)
-        exchange = self._read(room, document)
-        case = TestCase(
+    def _test(self, document: Document) -> TestCase:
+        return TestCase(
             name=document.name,
-            exchange=exchange,
+            exchange=self._read(room_for_kind(document.kind), document),
             assertions=document.spec.get("assertions") or {},
             rr=document.spec.get("rr") or {},
             document=document,
         )
-        try:
-            spec = {**document.spec, "req": self._vault.unseal_tree(document.spec.get("req"))}
-        except SecretError as error:
-            return LoadedTest(case, None, str(error))
-        try:
-            spec["resp"] = self._vault.unseal_tree(document.spec.get("resp"))
-        except SecretError:
-            pass  # compared as far as it is known: what the app gives birth to again need not be unsealed
-        unsealed = self._with_files(self._read(room, replace(document, spec=spec)))
-        return LoadedTest(case, unsealed)
 
-    def _with_files(self, exchange: Exchange[Any, Any]) -> Exchange[Any, Any]:
-        parts = {}
-        for name in ("request", "response"):
-            part = getattr(exchange, name)
-            body = getattr(part, "body", None)
-            if isinstance(body, FileBody):
-                parts[name] = replace(part, body=replace(body, path=self.test_set.asset(str(body.path))))
-        return replace(exchange, **parts) if parts else exchange
+    def _unsealed(self, test: TestCase, part: str, bound: Bound) -> Exchange[Any, Any]:
+        document = test.document
+        assert document is not None, "a loaded test has a document"
+        sealed = document.spec.get(part)
+        content = self._vault.unseal_tree(sealed, bound)
+        if content is sealed:
+            return test.exchange
+        return self._read(room_for_kind(document.kind), replace(document, spec={**document.spec, part: content}))
+
+    def _with_file(self, message: Any) -> Any:
+        """A request or response whose body is in a file: the file is the test set's."""
+        body = getattr(message, "body", None)
+        if not isinstance(body, FileBody):
+            return message
+        return replace(message, body=replace(body, path=self.test_set.asset(str(body.path))))
 
     @staticmethod
     def _read(room: Room, document: Document) -> Exchange[Any, Any]:

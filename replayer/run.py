@@ -21,13 +21,13 @@ from protocols.http import ROOM as HTTP
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.compare import NO_NOISE, Noise, Rules, compare
 from replayer.conversation import Answers
-from replayer.loading import LoadedSet, LoadedTest, room_of
+from replayer.loading import LoadedSet, room_of
 from replayer.report.curl import curl
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
 from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
-from testset.errors import AppDiedError, AppNotReadyError
+from testset.errors import AppDiedError, AppNotReadyError, SecretError
 from testset.model import Exchange, ExchangeId, Server
 
 _POLL = 0.005  # seconds between two looks whether the app listens
@@ -85,16 +85,15 @@ class SetRun:
     async def run(self) -> Outcome:
         """Run it all. Every test that had its turn has been told of by `on_test`, whatever happened."""
         loaded, plan, outcome = self._loaded, self._plan, self.outcome
-        chosen = [one for one in loaded.tests if not plan.only or one.case.name in plan.only]
+        chosen = [one for one in loaded.tests if not plan.only or one.name in plan.only]
         if not chosen:
             outcome.status = SetStatus.NO_TESTS_TO_RUN
             outcome.reason = "the set has no tests" if not loaded.tests else "no test of the set was chosen"
             return outcome
-        story = Story([one.case for one in loaded.tests], loaded.mocks(), room_of, Options(recall=loaded.recall))
+        story = Story(loaded.tests, loaded.mocks(), room_of, Options(recall=loaded.recall))
         replay = Replay(story)
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append)
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, facts: answers.faults.append(_fault(facts)))
         try:
             async with Stage(loaded.unix_sockets(), plan.allowed_sockets) as stage:
                 stage.serve(answers)
@@ -119,7 +118,7 @@ class SetRun:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    async def _ready(self, stage: Stage, first: LoadedTest) -> None:
+    async def _ready(self, stage: Stage, first: TestCase) -> None:
         """Wait until the app listens where the first test goes, and answers the health URL if there is one."""
         plan = self._plan
         port = self._port(first)
@@ -179,7 +178,7 @@ class SetRun:
 
     # -- the tests -----------------------------------------------------------------------------------------------
 
-    async def _tests(self, stage: Stage, replay: Replay, answers: Answers, chosen: Sequence[LoadedTest]) -> None:
+    async def _tests(self, stage: Stage, replay: Replay, answers: Answers, chosen: Sequence[TestCase]) -> None:
         for test in chosen:
             if self._stopped():
                 return
@@ -191,8 +190,7 @@ class SetRun:
                 return
         self.outcome.unused = replay.unused()
 
-    async def _test(self, stage: Stage, replay: Replay, answers: Answers, test: LoadedTest) -> TestResult:
-        case = test.case
+    async def _test(self, stage: Stage, replay: Replay, answers: Answers, case: TestCase) -> TestResult:
         recorded = case.exchange
         started = time.time()
         facts: dict[str, Any] = {
@@ -204,18 +202,21 @@ class SetRun:
             "request": case.document.spec.get("req") if case.document is not None else None,
             "expected": case.document.spec.get("resp") if case.document is not None else None,
         }
-        if test.unsealed is None:
-            return TestResult(verdict=Verdict.ERRORED, reasons=(test.problem or "a secret is missing",), **facts)
         facts["curl"] = curl(recorded.request)
         answers.misses.clear()
         answers.warnings.clear()
         answers.faults.clear()
         began_ns = time.time_ns()
         replay.begin_test(case.name, began_ns)
-        request = renamed(test.unsealed.request, replay.rename_request)
+        # Under its sealed name first: a token that this run has given birth to goes before the recorded one.
+        renamed_request = renamed(recorded.request, replay.rename_request)
+        try:
+            request = self._loaded.unsealed_request(test, renamed_request)
+        except SecretError as error:
+            return TestResult(verdict=Verdict.ERRORED, reasons=(str(error),), **facts)
         replay.given(HTTP.values(request))
         try:
-            sock = await stage.connect(self._host(stage, test), self._port(test))
+            sock = await stage.connect(self._host(stage, case), self._port(case))
             got = await send(sock, request, self._plan.api_timeout)
         except OSError as error:
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
@@ -227,7 +228,7 @@ class SetRun:
                 verdict=verdict, reasons=(got.problem or "",), took=took, **facts, **self._said(effects, answers)
             )
         response: HttpResponse = got.response
-        expected: HttpResponse = test.unsealed.response or HttpResponse(status=0)
+        expected: HttpResponse = test.response or HttpResponse(status=0)
         answer = replay.response(HTTP.response_values(case.exchange.response), HTTP.response_values(response))
         findings = compare(
             expected,
@@ -287,10 +288,10 @@ class SetRun:
 
     # -- where the app is ----------------------------------------------------------------------------------------
 
-    def _port(self, test: LoadedTest) -> int:
-        return self._plan.port or test.case.exchange.server.port or 80
+    def _port(self, test: TestCase) -> int:
+        return self._plan.port or test.exchange.server.port or 80
 
-    def _host(self, stage: Stage, test: LoadedTest) -> str:
+    def _host(self, stage: Stage, test: TestCase) -> str:
         return self._plan.host or _address(stage.listeners(), self._port(test))
 
 
@@ -303,13 +304,6 @@ def _address(listeners: frozenset[Listener], port: int) -> str:
     if not there:
         return "127.0.0.1"
     return "::1" if there[0] == "::" else there[0]
-
-
-def _fault(facts: dict[str, Any]) -> str:
-    """What went wrong in rr itself, in a line: a bug, and to be reported as one."""
-    error = facts.get("exception")
-    what = f"{type(error).__name__}: {error}" if error is not None else str(facts.get("message", "unknown"))
-    return f"rr itself failed while it served the app ({what}); please report it, with what `rr test --debug` prints"
 
 
 def _environment_values(environment: Mapping[str, str]) -> list[Value]:
