@@ -28,7 +28,7 @@ from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
 from testset.errors import AppDiedError, AppNotReadyError, SecretError
-from testset.model import Exchange, ExchangeId, Server
+from testset.model import Exchange, ExchangeId, Server, TestCase
 
 _POLL = 0.005  # seconds between two looks whether the app listens
 _LONGEST_GAP = 10.0  # seconds that an effect after the response is waited for, however late it was recorded
@@ -94,6 +94,7 @@ class SetRun:
         replay = Replay(story)
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append)
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, facts: answers.faults.append(_fault(facts)))
         try:
             async with Stage(loaded.unix_sockets(), plan.allowed_sockets) as stage:
                 stage.serve(answers)
@@ -208,10 +209,8 @@ class SetRun:
         answers.faults.clear()
         began_ns = time.time_ns()
         replay.begin_test(case.name, began_ns)
-        # Under its sealed name first: a token that this run has given birth to goes before the recorded one.
-        renamed_request = renamed(recorded.request, replay.rename_request)
-        try:
-            request = self._loaded.unsealed_request(test, renamed_request)
+        try:  # a token that this run has given birth to goes before the recorded one
+            request = renamed(self._loaded.request(case, replay.bindings.actual), replay.rename_request)
         except SecretError as error:
             return TestResult(verdict=Verdict.ERRORED, reasons=(str(error),), **facts)
         replay.given(HTTP.values(request))
@@ -228,8 +227,8 @@ class SetRun:
                 verdict=verdict, reasons=(got.problem or "",), took=took, **facts, **self._said(effects, answers)
             )
         response: HttpResponse = got.response
-        expected: HttpResponse = test.response or HttpResponse(status=0)
-        answer = replay.response(HTTP.response_values(case.exchange.response), HTTP.response_values(response))
+        answer = replay.response(HTTP.response_values(recorded.response), HTTP.response_values(response))
+        expected: HttpResponse = self._loaded.response(case, replay.bindings.actual) or HttpResponse(status=0)
         findings = compare(
             expected,
             response,
@@ -304,6 +303,13 @@ def _address(listeners: frozenset[Listener], port: int) -> str:
     if not there:
         return "127.0.0.1"
     return "::1" if there[0] == "::" else there[0]
+
+
+def _fault(facts: dict[str, Any]) -> str:
+    """What went wrong in rr itself, in a line: a bug, and to be reported as one."""
+    error = facts.get("exception")
+    what = f"{type(error).__name__}: {error}" if error is not None else str(facts.get("message", "unknown"))
+    return f"rr itself failed while it served the app ({what}); please report it, with what `rr test --debug` prints"
 
 
 def _environment_values(environment: Mapping[str, str]) -> list[Value]:

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,15 +139,23 @@ class Vault:
         """The text with every placeholder replaced by its value. Raises `SecretError`, naming the placeholder."""
         return placeholders.replace(text, self._value)
 
-    def unseal_tree(self, tree: Any) -> Any:
-        """The same for all texts of a tree; what holds no placeholder is not copied."""
+    def unseal_tree(self, tree: Any, bound: Callable[[str], str | None] = lambda placeholder: None) -> Any:
+        """The same for all texts of a tree; what holds no placeholder is not copied. `bound` knows the placeholders
+        whose values are others by now: those are not unsealed, and need no key."""
+
+        def value(name: str) -> str:
+            return bound(placeholders.placeholder(name)) or self._value(name)
+
+        return self._replaced(tree, value)
+
+    def _replaced(self, tree: Any, value: Callable[[str], str]) -> Any:
         if isinstance(tree, str):
-            return placeholders.replace(tree, self._value)
+            return placeholders.replace(tree, value)
         if isinstance(tree, Mapping):
-            changed = {key: self.unseal_tree(value) for key, value in tree.items()}
-            return changed if any(changed[key] is not value for key, value in tree.items()) else tree
+            changed = {key: self._replaced(member, value) for key, member in tree.items()}
+            return changed if any(changed[key] is not member for key, member in tree.items()) else tree
         if isinstance(tree, (list, tuple)):
-            items = [self.unseal_tree(item) for item in tree]
+            items = [self._replaced(item, value) for item in tree]
             return items if any(new is not old for new, old in zip(items, tree, strict=True)) else tree
         return tree
 
