@@ -19,9 +19,9 @@ from intercept.spill import Spill
 from protocols.furniture import Room
 from protocols.registry import room_named
 from recorder import bodies, ledger
-from recorder.attribution import Attribution, Names
+from recorder.attribution import BACKGROUND, Attribution, Names
 from recorder.filters import Filter, keeps
-from recorder.reading import Reading, needed
+from recorder.reading import Origin, Reading, needed
 from testset.errors import JournalError
 from testset.model import Document, Exchange, ExchangeId
 from testset.redaction import Redactor
@@ -81,8 +81,9 @@ class Recording:
         self._ledger = ledger.Ledger(session.path)
         self._first_segment = self._progress.first_segment
         self._released = 0
-        self._anchors: dict[ExchangeId, int] = {}  # exchanges that are decoded and not yet settled: their segment
+        self._anchors: dict[ExchangeId, Origin] = {}  # exchanges that are decoded and not yet settled
         self._dns: set[Any] = set()
+        self._written: dict[ExchangeId, str] = {}
         self._now_ns = 0
         self._measured, self._measured_at = 0, time.monotonic()
         self._rushed = self._spill_is_full = False
@@ -105,7 +106,7 @@ class Recording:
             found = True
             self._now_ns = frame.time_ns
             for exchange in self.reading.feed(frame):
-                self._take(exchange, frame.segment)
+                self._take(exchange, self.reading.origin)
         if found:
             self._write_settled(final=False)
             self._let_go()
@@ -146,8 +147,9 @@ class Recording:
         except JournalError as error:
             self.counts.lost.append(str(error))
         for exchange in self.reading.finish(self._now_ns or time.time_ns()):
-            self._take(exchange, self._reader.segment)
+            self._take(exchange, Origin(self._reader.segment))
         self._write_settled(final=True)
+        self._relabel()
         self._writer.close()
 
     def close(self, *, keep: bool) -> None:
@@ -160,20 +162,20 @@ class Recording:
 
     # -- exchanges -------------------------------------------------------------------------------------------------
 
-    def _take(self, exchange: Exchange[Any, Any], segment: int) -> None:
+    def _take(self, exchange: Exchange[Any, Any], origin: Origin) -> None:
         room = room_named(exchange.protocol)
         if exchange.inbound:
-            self._take_inbound(exchange, room, segment)
+            self._take_inbound(exchange, room)
         elif exchange.protocol == "dns":
             self._take_dns(exchange, room)
         elif not self._is_wanted(self._wanted.mocks, exchange):
             self.counts.left_out += 1
             bodies.drop(exchange)
         else:
-            self._anchors[exchange.id] = segment
+            self._anchors[exchange.id] = origin
             self._attribution.add_outbound(exchange)
 
-    def _take_inbound(self, exchange: Exchange[Any, Any], room: Room, segment: int) -> None:
+    def _take_inbound(self, exchange: Exchange[Any, Any], room: Room) -> None:
         ports = self._wanted.app_ports
         if exchange.protocol != "http" or exchange.response is None:
             self.counts.left_out += 1
@@ -231,17 +233,31 @@ class Recording:
         document = Document(kind=room.kinds[0], name=name, spec=spec)
         self._ledger.mock(exchange.id, name, self._writer.mocks_end())
         self._writer.append_mock(self._redactor.redact(document, outbound=True))
+        self._written[exchange.id] = name
         self.counts.mocks += 1
         self._on_mock(self.counts.mocks)
+
+    def _relabel(self) -> None:
+        """What turned out late to recur by a clock of its own is nobody's: its first times were written as a test's."""
+        owners = {self._written[id]: BACKGROUND for id in self._attribution.relabelled() if id in self._written}
+        if not owners:
+            return
+        names = Names()
+        self._writer.rename_mocks(lambda name: names.next(owners.get(name, name.rpartition(".")[0])))
 
     # -- the journal -----------------------------------------------------------------------------------------------
 
     def _let_go(self) -> None:
         """Delete the segments that nothing needs any more."""
-        oldest = needed([self._reader.segment, self.reading.needed_segment(), *self._anchors.values()])
+        waiting = [origin.segment for origin in self._anchors.values()]
+        oldest = needed([self._reader.segment, self.reading.needed_segment(), *waiting])
         if oldest is None or oldest <= self._first_segment:
             return
-        self._ledger.check(self.reading.resume(), oldest)
+        resume = self.reading.resume()
+        for id, origin in reversed(self._anchors.items()):  # a connection goes on at the first that is not written
+            if origin.resume is not None:
+                resume[id.connection] = origin.resume
+        self._ledger.check(resume, oldest)
         for number in range(self._first_segment, oldest):
             self._spill.drop(number)
             path = segment_path(self._session.path, number)

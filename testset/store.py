@@ -16,7 +16,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -33,6 +33,7 @@ _SUFFIXES = (".yml", ".yaml")
 _NUMBERED = re.compile(r"test-set-([0-9]+)\Z")
 _NAME = re.compile(r"[^\W_][\w.+\-]*\Z")
 _PIECE = 1024 * 1024
+_NAME_LINE = re.compile(rb"^name: (\S+)$", re.MULTILINE)
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:
@@ -243,6 +244,26 @@ class TestSetWriter:
             file.seek(offset)
         self._end = offset
 
+    def rename_mocks(self, renamed: Callable[[str], str]) -> None:
+        """Gives mocks other names, each asked for in the order of the file; nothing else of them changes."""
+        path = _one_of(self.path, "mocks")
+        if path is None:
+            return
+        names = {ref: match[1].decode() for ref in iter_refs(path) if (match := _NAME_LINE.search(_bytes_of(ref)))}
+        fresh = {ref: renamed(name) for ref, name in names.items()}
+        if all(fresh[ref] == name for ref, name in names.items()):
+            return
+
+        def pieces() -> Iterator[bytes]:
+            for number, ref in enumerate(iter_refs(path)):
+                data = _bytes_of(ref)
+                if ref in fresh:
+                    data = _NAME_LINE.sub(b"name: " + fresh[ref].encode(), data, count=1)
+                yield (b"---\n" if number else b"") + data
+
+        self.close()
+        write_whole(path, pieces())
+
     def write_config(self, config: SetConfig) -> Path:
         path = _one_of(self.path, "config") or self.path / "config.yml"
         write_config(path, config)
@@ -310,6 +331,12 @@ class TestSetWriter:
         while view:
             view = view[file.write(view) :]
         return len(data)
+
+
+def _bytes_of(ref: DocumentRef) -> bytes:
+    with ref.path.open("rb") as file:
+        file.seek(ref.offset)
+        return file.read(ref.length)
 
 
 def _is_test_set(path: Path) -> bool:
