@@ -17,7 +17,7 @@ setup: $(STAMP) ## make .venv and install rr into it
 
 $(STAMP): pyproject.toml .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
-	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+	@$(RUN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore \
 		--use-pep517 -e '.[dev]'
 	@touch $@
 
