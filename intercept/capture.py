@@ -35,14 +35,17 @@ class Capture:
         limit: int,
         *,
         unix: Sequence[str] = (),
+        sync: bool = False,
         servers: Sequence[tuple[str, int]] | None = None,
         on_door: Callable[[Door, bool], None] = lambda _door, _open: None,
         on_notice: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """`unix`: the Unix sockets that are recorded. `servers`: name servers other than the machine's."""
+        """`unix`: the Unix sockets that are recorded. `sync`: one request at a time. `servers`: name servers other than
+        the machine's."""
         self._session = session
         self._limit = limit
         self._servers = list(name_servers() if servers is None else servers)
+        self._sync = sync
         self._on_door = on_door
         self._on_notice = on_notice
         self._relays = 0
@@ -90,6 +93,7 @@ class Capture:
             "first_segment": _next_segment(self._session.path),
             "first_connection": (self._relays - 1) * _CONNECTIONS_PER_RELAY,
             "has_queue": inside.has_queue,
+            "sync": self._sync,
             "port": inside.port,
             "counts": [len(inside.tcp), len(inside.dns), len(inside.udp)],
             "name_servers": [list(server) for server in self._servers],

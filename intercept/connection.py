@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from intercept.journal import CLIENT, FRAME, SERVER, Kind
 from intercept.turns import ERR, GONE, IN, OUT, Turns
+from intercept.turnstile import Turnstile, Visitor
 
 _SMALL, _LARGE = 32 << 10, 256 << 10  # what to receive at once: small keeps allocation cheap, large keeps bulk fast
 _HIGH_WATER = 1 << 20  # bytes waiting for a slow reader before its writer is held up
@@ -50,7 +51,7 @@ class Leg:
 class Connection:
     """Both legs. `recorded` is false for what the app says to itself."""
 
-    __slots__ = ("_closed", "_legs", "_on_close", "_recorded", "_sockets", "_turns", "number")
+    __slots__ = ("_closed", "_legs", "_on_close", "_recorded", "_sockets", "_turns", "_visitor", "number")
 
     def __init__(
         self,
@@ -61,8 +62,10 @@ class Connection:
         *,
         recorded: bool,
         on_close: Callable[[], None],
+        turnstile: Turnstile | None = None,
     ) -> None:
         self._turns = turns
+        self._visitor = Visitor(turnstile, self._interest_both) if turnstile is not None else None
         self.number = number
         self._recorded = recorded
         self._on_close = on_close
@@ -89,6 +92,7 @@ class Connection:
         turns, side, number, source = self._turns, leg.side, self.number, leg.source
         recorded, read, pack = self._recorded, os.read, FRAME.pack
         send = self._sender(leg)
+        visitor = self._visitor
 
         def handle(mask: int) -> None:
             if mask & OUT:
@@ -102,6 +106,9 @@ class Connection:
                     self._reset(leg)
                 elif mask & GONE:  # both directions are done here, while the other end still has bytes to come
                     turns.forget(source)
+                return
+            if visitor is not None and side == CLIENT and not visitor.enter():
+                turns.rewatch(source, OUT if back.pending else 0)
                 return
             size = leg.read_size
             try:
@@ -126,6 +133,8 @@ class Connection:
                 parts.append(data)
             leg.offset += length
             turns.sends.append((send, data))
+            if visitor is not None:
+                visitor.saw(side, data)
 
         return handle
 
@@ -221,6 +230,8 @@ class Connection:
 
     def _close(self, aborted: int | None = None) -> None:
         self._closed = True
+        if self._visitor is not None:
+            self._visitor.gone()
         for sock in self._sockets:
             self._turns.forget(sock.fileno())
         if aborted is None:

@@ -13,11 +13,14 @@ import pathlib
 import secrets
 import shutil
 import stat
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from testset.errors import JournalError
 
+WRITER = "writer"  # the file whose lock the relay holds while it may write
+_WRITER_CEILING = 10.0  # seconds that a relay may take to see that its rr is gone
 _SMALLEST = 32 << 20  # bytes of room without which a recording is not begun
 
 
@@ -82,7 +85,7 @@ def create(facts: dict[str, Any], limit: int) -> SessionFolder:
         )
     path = base / f"session-{os.getpid()}-{secrets.token_hex(4)}"
     path.mkdir(mode=0o700)
-    lock = _lock(path)
+    lock = _lock(path / "lock")
     assert lock is not None
     (path / "session.json").write_text(json.dumps(facts))
     return SessionFolder(path, lock, facts)
@@ -96,8 +99,11 @@ def abandoned() -> list[SessionFolder]:
         return []
     found = []
     for path in sorted(base.glob("session-*")):
-        lock = _lock(path)
+        lock = _lock(path / "lock")
         if lock is None:
+            continue
+        if not _writer_is_gone(path):
+            os.close(lock)
             continue
         try:
             facts = json.loads((path / "session.json").read_text())
@@ -117,9 +123,28 @@ def abandoned_count() -> int:
     return len(found)
 
 
+def hold(folder: pathlib.Path) -> int:
+    """Say that this process writes the session's journal, for as long as it lives; returns the lock's descriptor."""
+    descriptor = os.open(folder / WRITER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
+
+
+def _writer_is_gone(path: pathlib.Path) -> bool:
+    """Wait for a relay that outlives its rr by a moment: what it still passes on is to be recovered as well."""
+    deadline = time.monotonic() + _WRITER_CEILING
+    while (descriptor := _lock(path / WRITER)) is None and path.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    if descriptor is not None:
+        os.close(descriptor)
+    return True
+
+
 def _lock(path: pathlib.Path) -> int | None:
     try:
-        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
         return None
     try:

@@ -1,7 +1,7 @@
 """The relay: a process of its own that carries every connection of the app and keeps its bytes in the journal.
 
 It gets all its sockets from rr (`passing`): those inside the app's namespace, the listeners on the host, a channel to
-the launcher for more. It opens the real connections itself, from the host. It parses nothing.
+the launcher for more. It opens the real connections itself, from the host. It parses nothing (but see `turnstile`).
 
 Outbound, a connection is dialled when its first packet knocks at the gate, so that the app's `connect()` ends as it
 would without rr; where the kernel has no packet queue, it is accepted first and dialled then.
@@ -23,13 +23,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from intercept import passing
+from intercept import memory, passing
 from intercept.connection import Connection, abort
 from intercept.datagrams import Datagrams, NameServers
 from intercept.gate import Gate, Knock
 from intercept.journal import CLIENT, JournalWriter, Kind
 from intercept.sockdiag import is_own
 from intercept.turns import OUT, Turns
+from intercept.turnstile import Turnstile
 
 _SO_ORIGINAL_DST = 80
 _POOL_LOW, _POOL_BATCH = 24, 64
@@ -70,6 +71,8 @@ class Relay:
         self._doors: dict[int, Door] = {}
         self._pool: dict[int, list[socket.socket]] = {4: [], 6: []}
         self._asked = {4: False, 6: False}
+        self._turnstile = Turnstile() if settings["sync"] else None
+        self._writing = memory.hold(pathlib.Path(settings["journal"]))
         journal = JournalWriter(pathlib.Path(settings["journal"]), settings["limit"], settings["first_segment"])
         self._journal = journal
         self._turns = Turns(journal, self._recording_stopped)
@@ -88,6 +91,9 @@ class Relay:
         self._datagrams = Datagrams(self._turns, rest[tcp_count + dns_count :], self._special_socket)
 
     def run(self) -> None:
+        if self._number:
+            why = "rr's relay process ended unexpectedly: the connections that were open then were cut off"
+            self._turns.frame(Kind.GAP, 0, 0, 0, json.dumps({"why": why}).encode())
         passing.send(self._control, {"ready": True})
         self._turns.run()
         self._journal.close()
@@ -348,6 +354,7 @@ class Relay:
             server,
             recorded=recorded,
             on_close=lambda: self._forget(number),
+            turnstile=self._turnstile if facts["inbound"] else None,
         )
         self._connections[number] = connection
         connection.begin()

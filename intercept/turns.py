@@ -1,8 +1,9 @@
 """The relay's loop. One turn: receive from everyone who has something, write it all to the journal at once, then send.
 
-Handlers run while receiving. They put frames into `parts` and, into `sends` or with `after`, what is to happen once the
-frames are in the journal. So nothing reaches anyone before it is kept, and keeping costs one system call a turn, however
-many connections there are. This is the hot path: lists are filled in place, and no call is made that can be saved.
+Handlers run while receiving. They put frames into `parts` and, into `sends` or with `after`, what is to happen once
+the frames are in the journal. So nothing reaches anyone before it is kept, and keeping costs one system call a turn,
+however many connections there are. This is the hot path: lists are filled in place, and no call is made that can be
+saved.
 """
 
 from __future__ import annotations

@@ -144,6 +144,7 @@ class _Session:
                 self._session,
                 settings.journal.limit,
                 unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
+                sync=settings.record.sync,
                 on_door=self._door,
                 on_notice=console.warning,
             )
