@@ -91,6 +91,8 @@ class Attribution:
         known = traits(self._room_of(exchange.protocol), exchange, answer=True)
         ended = max(exchange.started_ns, exchange.ended_ns)
         window = _Window(exchange.started_ns, ended, name, known, set(known.marks))
+        if name is not None:  # a recovery decodes some tests again, and then knows more than when they were
+            self._windows = [one for one in self._windows if one.name != name or one.request is not _UNKNOWN]
         insort(self._windows, window, key=lambda one: one.started_ns)
 
     def add_outbound(self, exchange: Exchange[Any, Any]) -> None:

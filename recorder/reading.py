@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from intercept.journal import CLIENT, Frame, Kind
+from intercept.journal import CLIENT, SERVER, Frame, Kind
 from protocols import dns, generic
 from protocols.furniture import Context, Decoder, Guess, Limits, Room
 from protocols.registry import detect, room_named
@@ -35,6 +35,14 @@ class Notes:
     gaps: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where in the journal an exchange began: what a recovery that has to decode it again needs."""
+
+    segment: int
+    resume: Resume | None = None  # None: it is in one frame, which needs nothing before it
+
+
 class _Conversation:
     """One connection."""
 
@@ -47,6 +55,7 @@ class _Conversation:
         "first_segment",
         "kept",
         "kept_bytes",
+        "place",
         "raw",
         "room",
         "skip",
@@ -62,6 +71,7 @@ class _Conversation:
         self.kept: list[tuple[int, int, bytes, int]] = []  # (side, offset, data, time) that is not settled yet
         self.kept_bytes = 0
         self.base = (0, 0)  # stream offsets where the decoder began
+        self.place = (0, 0, context.first_index)  # bytes of both sides and exchanges before the unfinished part
         self.skip = (0, 0)  # a recovery ignores what lies before
         self.ended: set[int] = set()
 
@@ -74,9 +84,11 @@ class Reading:
         self._open: dict[int, _Conversation] = {}
         self._names: dict[str, str] = {}  # address -> the name that the app asked for
         self.notes = Notes()
+        self.origins: dict[int, Origin] = {}  # of the exchanges that the last `feed` returned, by connection
         for number, one in (resume or {}).items():
             conversation = self._begin(number, one.facts, 1, one.index)
             conversation.base = conversation.skip = (one.client, one.server)
+            conversation.place = (one.client, one.server, one.index)
             if one.room == "generic":
                 self._take_raw(conversation)
             elif one.room is not None:
@@ -85,15 +97,16 @@ class Reading:
     def feed(self, frame: Frame) -> list[Exchange[Any, Any]]:
         """The exchanges that this frame completed."""
         kind = frame.kind
-        if kind is Kind.DATA:
-            conversation = self._open.get(frame.connection)
-            return [] if conversation is None else self._data(conversation, frame)
         if kind is Kind.OPEN:
             self._begin(frame.connection, json.loads(frame.data), frame.segment)
             return []
-        if kind in (Kind.END, Kind.RESET):
+        if kind in (Kind.DATA, Kind.END, Kind.RESET):
             conversation = self._open.get(frame.connection)
-            return [] if conversation is None else self._end(conversation, frame)
+            if conversation is None:
+                return []
+            self.origins = {frame.connection: self._origin(conversation, frame.segment)}
+            return self._data(conversation, frame) if kind is Kind.DATA else self._end(conversation, frame)
+        self.origins = {frame.connection: Origin(frame.segment)}
         if kind is Kind.FAILED:
             return [self._failed(frame)]
         if kind is Kind.DATAGRAM:
@@ -104,14 +117,23 @@ class Reading:
                 self.notes.udp[name] = self.notes.udp.get(name, 0) + count
         else:
             self.notes.gaps.append(facts["why"])
+            return self._all_lost(frame)
         return []
+
+    def _all_lost(self, frame: Frame) -> list[Exchange[Any, Any]]:
+        """The relay died, and every connection in its hands with it: their other ends have seen a reset."""
+        self.origins = {number: self._origin(one, frame.segment) for number, one in self._open.items()}
+        found: list[Exchange[Any, Any]] = []
+        for number, one in sorted(self._open.items()):
+            found += self._end(one, Frame(Kind.RESET, SERVER, number, 0, b"", frame.time_ns, frame.segment))
+        return found
 
     def finish(self, time_ns: int) -> list[Exchange[Any, Any]]:
         """The recording is over: what is still open was cut short."""
         found: list[Exchange[Any, Any]] = []
         for number in sorted(self._open):
             conversation = self._open[number]
-            for side in (CLIENT, 1):
+            for side in (CLIENT, SERVER):
                 frame = Frame(Kind.END, side, number, 0, b"", time_ns, 0)
                 if number in self._open and side not in conversation.ended:
                     found += self._end(conversation, frame)
@@ -131,12 +153,7 @@ class Reading:
 
     def resume(self) -> dict[int, Resume]:
         """Where each open connection would go on, were this process to end now."""
-        found = {}
-        for number, one in self._open.items():
-            client, server, index = self._settled(one)
-            room = "generic" if one.raw else one.room.name if one.room is not None else None
-            found[number] = Resume(one.facts, client, server, index, room)
-        return found
+        return {number: _resume(one) for number, one in self._open.items()}
 
     # -- connections -----------------------------------------------------------------------------------------------
 
@@ -228,10 +245,15 @@ class Reading:
         return found
 
     def _end(self, one: _Conversation, frame: Frame) -> list[Exchange[Any, Any]]:
-        if frame.side in one.ended:
+        if frame.side in one.ended and frame.kind is Kind.END:
             return []
         found: list[Exchange[Any, Any]] = []
         if one.decoder is None:
+            if not one.kept and one.context.inbound:  # somebody looked whether the port is open
+                one.ended.update((frame.side,) if frame.kind is Kind.END else (CLIENT, SERVER))
+                if len(one.ended) == 2:
+                    del self._open[one.context.connection]
+                return []
             if not one.kept and frame.kind is Kind.END and not one.ended:
                 one.ended.add(frame.side)
                 return []
@@ -259,6 +281,9 @@ class Reading:
             self._forget_settled(one)
         return found
 
+    def _origin(self, one: _Conversation, segment: int) -> Origin:
+        return Origin(one.first_segment if one.kept else segment, _resume(one))
+
     def _settled(self, one: _Conversation) -> tuple[int, int, int]:
         if one.decoder is None:
             return *one.base, one.context.first_index
@@ -266,8 +291,8 @@ class Reading:
         return one.base[0] + client, one.base[1] + server, index
 
     def _forget_settled(self, one: _Conversation) -> None:
-        client, server, _index = self._settled(one)
-        settled = (client, server)
+        one.place = self._settled(one)
+        settled = one.place[:2]
         kept = one.kept
         gone = 0
         while gone < len(kept) and kept[gone][1] + max(len(kept[gone][2]), 1) <= settled[kept[gone][0]]:
@@ -307,6 +332,11 @@ class Reading:
                 if record.type in ("A", "AAAA"):
                     self._names[record.data] = exchange.request.name
         return [exchange]
+
+
+def _resume(one: _Conversation) -> Resume:
+    room = "generic" if one.raw else one.room.name if one.room is not None else None
+    return Resume(one.facts, *one.place, room)
 
 
 def needed(segments: Iterable[int | None]) -> int | None:

@@ -106,7 +106,7 @@ class Recording:
             found = True
             self._now_ns = frame.time_ns
             for exchange in self.reading.feed(frame):
-                self._take(exchange, self.reading.origin)
+                self._take(exchange, self.reading.origins[exchange.id.connection])
         if found:
             self._write_settled(final=False)
             self._let_go()

@@ -1,0 +1,134 @@
+"""A recording that is cut off anywhere and taken up again writes what it would have written without that."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intercept import journal
+from intercept.journal import CLIENT, FRAME, SERVER, JournalWriter, Kind
+from intercept.memory import SessionFolder
+from recorder.recording import Recording, Wanted
+from testset.redaction import Redactor
+from testset.secret_rules import Rules
+from testset.store import TestSet, TestSetStore
+
+SECOND = 1_000_000_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_segments() -> Iterator[None]:
+    """Segments that are full soon, so that a recording of some seconds has many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "SEGMENT_BYTES", 3000)
+        yield
+
+
+class Session:
+    """One session's folder and what comes of it; `recording()` begins, or goes on where the last one was cut off."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "session"
+        self.path.mkdir()
+        self.store = TestSetStore(folder / "keploy")
+        self.test_set = folder / "keploy" / "test-set-0"
+
+    def recording(self) -> Recording:
+        vault = self.store.vault()
+        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)
+        session = SessionFolder(self.path, lock, {})
+        writer = self.store.reopen("test-set-0", vault)
+        return Recording(session, writer, Redactor(vault, Rules()), Wanted(), spill_limit=1 << 30, memory_limit=1 << 30)
+
+    def written(self) -> dict[str, str]:
+        files = sorted(path for path in self.test_set.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.test_set)): path.read_text() for path in files}
+
+
+class Traffic:
+    """Some clients over kept connections, and for each request some calls to dependencies, cut into pieces as networks do."""
+
+    def __init__(self, chance: random.Random, requests: int) -> None:
+        self.chance = chance
+        self.frames: list[tuple[int, bytes]] = []
+        self.offsets: dict[tuple[int, int], int] = {}
+        self.now = 1_700_000_000 * SECOND
+        self.ids: list[str] = []
+        clients = [1, 2, 3]
+        dependencies = [11, 12]
+        for number in clients:
+            self.open(number, True, 8080)
+        for number in dependencies:
+            self.open(number, False, 5000 + number)
+        for count in range(requests):
+            client = chance.choice(clients)
+            id = f"item-{count}"
+            self.ids.append(id)
+            body = "b" * chance.choice([0, 10, 900])
+            self.say(client, CLIENT, f"POST /do/{id} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+            for call in range(chance.choice([0, 1, 1, 3])):
+                upstream = chance.choice(dependencies)
+                self.say(upstream, CLIENT, f"GET /get/{id}/{call} HTTP/1.1\r\nHost: up\r\n\r\n")
+                answer = "a" * chance.choice([5, 700])
+                self.say(upstream, SERVER, f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n{answer}")
+            self.say(client, SERVER, f"HTTP/1.1 201 Created\r\nContent-Length: {len(id)}\r\n\r\n{id}")
+
+    def open(self, number: int, inbound: bool, port: int) -> None:
+        facts = {"inbound": inbound, "client": ["127.0.0.1", 4000 + number], "server": ["127.0.0.1", port]}
+        self.put(Kind.OPEN, CLIENT, number, json.dumps(facts | {"started_ns": self.now}).encode())
+
+    def say(self, connection: int, side: int, text: str) -> None:
+        data = text.encode()
+        while data:
+            size = self.chance.choice([7, 60, 400, 2000])
+            self.put(Kind.DATA, side, connection, data[:size])
+            data = data[size:]
+
+    def put(self, kind: Kind, side: int, connection: int, data: bytes) -> None:
+        self.now += SECOND // 100
+        offset = self.offsets.get((connection, side), 0)
+        if kind is Kind.DATA:
+            self.offsets[connection, side] = offset + len(data)
+        self.frames.append((self.now, FRAME.pack(kind, side, connection, offset, len(data)) + data))
+
+    def journal(self, folder: Path) -> None:
+        writer = JournalWriter(folder, 1 << 30)
+        for now, frame in self.frames:
+            writer.commit([b"", frame], now)
+        writer.close()
+
+
+def recorded(traffic: Traffic, cuts: list[int]) -> tuple[dict[str, str], Session]:
+    """What is written when the recorder ends after each of these numbers of steps, without a word, and begins again."""
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(Path(folder))
+        traffic.journal(session.path)
+        for steps in cuts:
+            recording = session.recording()
+            for _ in range(steps):
+                recording.work(400)
+        recording = session.recording()
+        recording.finish()
+        names = [document.name for _, document in TestSet(session.test_set).mocks()]
+        assert len(names) == len(set(names))
+        return session.written(), session
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1 << 32), cuts=st.lists(st.integers(1, 60), max_size=3))
+def test_cut_off_anywhere_and_taken_up_again(seed: int, cuts: list[int]) -> None:
+    traffic = Traffic(random.Random(seed), requests=25)
+    whole, _ = recorded(traffic, [])
+    assert len([name for name in whole if name.startswith("tests/")]) == 25
+    again, _ = recorded(traffic, cuts)
+    assert sorted(again) == sorted(whole)
+    for name, text in whole.items():
+        assert again[name] == text, name
