@@ -13,6 +13,8 @@ DEBIAN_PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "strace": "strace",
+    "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
     "wrk": "wrk",
 }
