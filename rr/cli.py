@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from testset.errors import RRError, UsageError
@@ -14,12 +13,15 @@ from testset.errors import RRError, UsageError
 app = typer.Typer(
     name="rr",
     help="Record a backend service's traffic once; replay it as tests, with every dependency mocked.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# Older versions of typer raise click's errors, newer ones those of a copy of their own; this is the one in use.
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
 Command = Annotated[str | None, typer.Option("-c", "--command", help="The command that starts the app.")]
 Folder = Annotated[
@@ -41,13 +43,16 @@ def run(words: list[str]) -> int:
             raise
         _console().error(error)
         return 2
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return 130
-    except click.UsageError as error:
-        _console().error(UsageError(error.format_message(), remedy=_help_for(error)))
-        return 2
-    except click.exceptions.Exit as ended:
+    except typer.Exit as ended:
         return ended.exit_code
+    except _USAGE_ERROR as error:
+        context = error.ctx
+        name = context.command_path.split()[-1] if context is not None else "rr"
+        remedy = f"See `rr {name} --help`." if name != "rr" else "See `rr --help`."
+        _console().error(UsageError(error.format_message().rstrip("."), remedy=remedy))
+        return 2
     except BrokenPipeError:
         return 141
     return result if isinstance(result, int) else 0
@@ -57,11 +62,6 @@ def _console() -> Any:
     from rr.console import Console
 
     return Console(out=sys.stderr)
-
-
-def _help_for(error: click.UsageError) -> str:
-    name = error.ctx.command_path.split()[-1] if error.ctx is not None else ""
-    return f"See `rr {name} --help`." if name and name != "rr" else "See `rr --help`."
 
 
 def _version(wanted: bool) -> None:
@@ -74,11 +74,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def rr(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Record a backend service's traffic once; replay it as tests, with every dependency mocked."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -187,7 +188,8 @@ class _Session:
         code = self._stop_app(capture, recording, signals)
         capture.drain()
         capture.close()
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        with contextlib.suppress(PermissionError):  # an ordinary user may stay in the back row: the app is gone anyway
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
         _finish(console, recording)
         return self._sum_up(recording, writer, code, by_itself=not signals.interrupts and not timer)
 
