@@ -38,6 +38,20 @@ class Names:
     def knows(self, name: str) -> bool:
         return name in self.made or any(known == name for known, _type in self.answers)
 
+    def make(self, name: str) -> str:
+        """An address for a name, so that a connection to it arrives here."""
+        if name not in self.made:
+            number = len(self.made) + 1
+            address = f"198.18.{number // 256}.{number % 256}"  # a range that belongs to nobody (RFC 2544)
+            self.made[name] = address
+            self.names.setdefault(address, name)
+        return self.made[name]
+
+    def is_search(self, name: str) -> bool:
+        """Whether a resolver only tries `name` because a known one may be short for it: ledger, ledger.example.org."""
+        known = {*self.made, *(known for known, _type in self.answers)}
+        return any(name.startswith(f"{short}.") for short in known)
+
     def server(self, host: str, port: int) -> Server:
         """The destination of a connection, as the recording names it."""
         if host.startswith("127.") or host in ("::1", "0.0.0.0", "::"):
@@ -162,11 +176,8 @@ class LoadedSet:
 
     def _name(self, host: str) -> None:
         """A destination by name can be resolved although nothing was looked up: /etc/hosts did, at the recording."""
-        if host != "localhost" and not _is_address(host) and host not in self.names.made:
-            number = len(self.names.made) + 1
-            address = f"198.18.{number // 256}.{number % 256}"  # a range that belongs to nobody (RFC 2544)
-            self.names.made[host] = address
-            self.names.names.setdefault(address, host)
+        if host != "localhost" and not _is_address(host):
+            self.names.make(host)
 
 
 def room_of(exchange: Exchange[Any, Any]) -> Room:

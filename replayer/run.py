@@ -280,7 +280,7 @@ class SetRun:
     def _tell(self, stage: Stage, replay: Replay, answers: Answers) -> None:
         warnings = self.outcome.warnings
         for name in sorted(stage.unknown_names):
-            warnings.append(f"the app looked up {name}, which the recording does not know: it got NXDOMAIN")
+            warnings.append(f"the app looked up {name}, which the recording does not know")
         if stage.datagrams:
             warnings.append(f"{stage.datagrams} UDP datagrams of the app were dropped")
         warnings.extend(finding.text for finding in replay.startup().findings)

@@ -236,9 +236,11 @@ class Stage:
         elif names.knows(asked.name):
             made = names.made.get(asked.name)
             answer = dns.build_answer(query, [made] if made and (asked.name, "A") not in names.answers else [])
-        else:
-            self.unknown_names.add(asked.name)
+        elif names.is_search(asked.name):
             answer = dns.build_error(query, "NXDOMAIN")
+        else:  # what it wants there will be a miss, which says more than an unknown name would
+            self.unknown_names.add(asked.name)
+            answer = dns.build_answer(query, [names.make(asked.name)])
         return answer
 
     def _drop(self, sock: socket.socket) -> None:

@@ -207,3 +207,11 @@ def test_values_of_a_response() -> None:
         "header.Set-Cookie.session": "abc",
         "body.id": ID,
     }
+
+
+def test_a_secret_s_placeholder_leaves_json_json() -> None:
+    body = b'{"token": "{{secret "token-1"}}", "link": "/in?key={{redacted "signature"}}"}'
+    assert match.body_values((("Content-Type", "application/json"),), body) == [
+        Value("body.link", '/in?key={{redacted "signature"}}'),
+        Value("body.token", '{{secret "token-1"}}'),
+    ]

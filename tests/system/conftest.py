@@ -1,0 +1,13 @@
+"""What several system tests begin with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.apps.bank_traffic import RecordedBank, record_bank
+
+
+@pytest.fixture(scope="session")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> RecordedBank:
+    """The bank, recorded once; a test replays a copy of it."""
+    return record_bank(tmp_path_factory.mktemp("bank"))
