@@ -30,6 +30,9 @@ _CHUNK = re.compile(r"[A-Za-z0-9_\-.~$]{6,}")
 _MIN_KNOWN = 8  # a shorter secret is not looked for beyond its own place: it could be any word
 
 
+_TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(0xA0, 0x100)})
+
+
 @dataclass(frozen=True, slots=True)
 class RedactedDocument:
     """A document without secrets. Only a `Redactor` makes one."""
@@ -86,8 +89,20 @@ class Redactor:
         known = self._known.find(text, start)
         return _merge(found, known) if known else found
 
+    def _spans_of_body(self, text: str, start: int) -> list[Found]:
+        """As `_spans`, but quick for images, archives and the like."""
+        if _is_binary(text) and not self._finder.may_hold_shape(text):
+            return self._known.find(text, start)
+        return self._spans(text, start)
+
     def _replace(self, text: str, put: Replacement, *, escape: bool) -> str:
         return _put(text, self._spans(text), put, escape=escape)
+
+
+def _is_binary(text: str) -> bool:
+    """Whether a piece of a body (Latin-1) is no text in any encoding that a secret would be read in."""
+    piece = text[: 4 << 10].encode("latin-1", "replace")
+    return len(piece.translate(None, _TEXT)) > len(piece) // 10
 
 
 def _merge(found: list[Found], known: list[Found]) -> list[Found]:
@@ -326,7 +341,7 @@ class RedactingStream:
     def _out(self, limit: int) -> bytes:
         parts: list[str] = []
         text, position = self._text, self._done
-        for one in self._redactor._spans(text, position):
+        for one in self._redactor._spans_of_body(text, position):
             if one.end > limit:
                 limit = min(limit, one.start)
                 break

@@ -205,10 +205,14 @@ class Finder:
 
     def may_hold(self, text: str) -> bool:
         """False only if `find` would find nothing; costs microseconds."""
-        if self._added_patterns or any(mark in text for mark in self._marks):
+        if self.may_hold_shape(text):
             return True
         text = text.lower()
         return any(stem in text for stem in self._stems)
+
+    def may_hold_shape(self, text: str) -> bool:
+        """The part of `may_hold` for what is no text: a secret in there has no name."""
+        return bool(self._added_patterns) or any(mark in text for mark in self._marks)
 
     def find(self, text: str, start: int = 0) -> list[Found]:
         """The secrets in a text from `start` on, in order, none overlapping another."""

@@ -106,6 +106,16 @@ class TestSetStore:
             folder.mkdir(parents=True, exist_ok=True)
         return TestSetWriter(folder, vault)
 
+    def check_new(self, name: str) -> None:
+        """Raises `UsageError` if there is a test set of that name, or cannot be."""
+        _check_name(name)
+        folder = self.root / name
+        with storage(folder):
+            if folder.exists() and any(folder.iterdir()):
+                raise UsageError(
+                    f"There is a test set {name!r} already.", remedy="Choose another name, or remove it first."
+                )
+
     def check_writable(self) -> None:
         """Raises `StorageError` now rather than when there is something to be lost."""
         with storage(self.root):
