@@ -107,6 +107,14 @@ class Bank(BaseHTTPRequestHandler):
         call("DELETE", AUDIT, f"/echo/holds/{transfer}")
         self.reply(204, b"", "text/plain")
 
+    def job(self, wanted: dict[str, Any]) -> None:
+        """Three calls, the first of which takes a while: many of these run at the same time."""
+        job = str(uuid.uuid4())
+        call("GET", LEDGER, "/slow?ms=60")
+        holder = call("GET", LEDGER, f"/users/{wanted['user']}")
+        call("POST", LEDGER, "/echo/jobs", {"id": job, "user": wanted["user"]})
+        self.json(201, {"id": job, "holder": holder["name"]})
+
     # -- sessions --------------------------------------------------------------------------------------------
 
     def log_in(self, wanted: dict[str, Any]) -> None:
@@ -143,6 +151,8 @@ class Bank(BaseHTTPRequestHandler):
                     self.get_transfer(transfer)
                 case ["POST", "transfers", transfer, "cancel"]:
                     self.cancel(transfer)
+                case ["POST", "jobs"]:
+                    self.job(sent)
                 case ["POST", "sessions"]:
                     self.log_in(sent)
                 case ["GET", "me"]:
