@@ -37,6 +37,7 @@ RESOLVERS = (
     "/run/systemd/resolve/io.systemd.Resolve.Monitor",
 )
 _LISTENING = 0x10000  # SO_ACCEPTCON in /proc/net/unix
+_DATAGRAMS = "0002"  # SOCK_DGRAM, as the table writes it
 _BACKLOG = 1024
 
 
@@ -64,13 +65,17 @@ def sockets(patterns: Iterable[str]) -> list[str]:
 
 
 def listening() -> list[str]:
-    """The paths of all Unix sockets on which somebody on this machine listens."""
+    """The paths of all Unix sockets on which somebody on this machine listens, or takes datagrams (`/dev/log`)."""
     found = set()
     with open("/proc/net/unix", errors="surrogateescape") as table:
         next(table, None)
         for line in table:
             words = line.rstrip("\n").split(maxsplit=7)
-            if len(words) == 8 and words[7].startswith("/") and int(words[3], 16) & _LISTENING:
+            if (
+                len(words) == 8
+                and words[7].startswith("/")
+                and (words[4] == _DATAGRAMS or int(words[3], 16) & _LISTENING)
+            ):
                 found.add(words[7])
     return sorted(path for path in found if _is_socket(path))
 
