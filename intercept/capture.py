@@ -36,11 +36,13 @@ class Capture:
         *,
         unix: Sequence[str] = (),
         sync: bool = False,
+        queue: bool = True,
         servers: Sequence[tuple[str, int]] | None = None,
         on_door: Callable[[Door, bool], None] = lambda _door, _open: None,
         on_notice: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """`unix`: the Unix sockets that are recorded. `sync`: one request at a time. `servers`: name servers other than
+        """`unix`: the Unix sockets that are recorded. `sync`: one request at a time. `queue`: hold new
+        connections until the real ones are made, if the kernel can. `servers`: name servers other than
         the machine's."""
         self._session = session
         self._limit = limit
@@ -49,13 +51,14 @@ class Capture:
         self._on_door = on_door
         self._on_notice = on_notice
         self._relays = 0
+        self._stop: str | None = None  # why nothing more is to be kept, whichever relay runs
         self.stopped: str | None = None
         self.drained = False
         self._covers = unix_sockets.covers(unix, session.path)
         resolvers = unix_sockets.sockets(unix_sockets.RESOLVERS)
         dead_end = unix_sockets.dead_end(session.path)
         mounts = [one.mount for one in self._covers] + [(dead_end, path) for path in resolvers]
-        self.namespace = Namespace(mounts)
+        self.namespace = Namespace(mounts, queue=queue)
         inside = self.namespace.inside
         self._doors = Doors(inside.diag, inside.port, self._opened, self._closed)
         try:
@@ -73,6 +76,11 @@ class Capture:
         """Do what has to be done now and then; returns whether a port was opened or closed."""
         self._hear()
         return self._doors.look()
+
+    def stop_recording(self, why: str) -> None:
+        """From now on nothing is kept; the app goes on as it was."""
+        self.stopped = self._stop = why
+        self._tell({"do": "stop", "why": why})
 
     def doors(self) -> list[Door]:
         return self._doors.all()
@@ -109,6 +117,8 @@ class Capture:
         if got is None or not got[0].get("ready"):
             why = "it ended" if got is None else got[0].get("failed", "it did not answer")
             raise RelayError(f"rr's relay process could not be started: {why}.")
+        if self._stop is not None:
+            passing.send(self._control, {"do": "stop", "why": self._stop})
         for cover in self._covers:
             passing.send(self._control, {"do": "unix", "path": cover.path}, [cover.listener.fileno()])
         for door in self._doors.all():

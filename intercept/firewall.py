@@ -59,11 +59,12 @@ class Installed:
     udp: bool  # datagrams other than DNS can be seen
 
 
-def install(ports: Ports) -> Installed:
-    """Install the rules; raises OSError when even the redirect is not to be had."""
+def install(ports: Ports, *, queue: bool) -> Installed:
+    """Install the rules; raises OSError when even the redirect is not to be had. `queue`: hold new connections, if the
+    kernel can."""
     with netlink.open_socket(netlink.NETLINK_NETFILTER) as sock:
         _commit(sock, [_table(), *_redirect(ports)])
-        queue = any(_try(sock, [*_syn(step), *_answers()]) for step in (_queue(), _queue_compat()))
+        queue = queue and any(_try(sock, [*_syn(step), *_answers()]) for step in (_queue(), _queue_compat()))
         udp = _try(sock, _datagrams(ports))
     return Installed(queue=queue, udp=udp)
 

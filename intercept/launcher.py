@@ -123,7 +123,7 @@ class Launcher:
             udp = _udp_sockets(ipv6)
         ports = firewall.Ports(tcp[0].getsockname()[1], dns[0].getsockname()[1], udp[0].getsockname()[1] if udp else 0)
         with _step("redirect"):
-            installed = firewall.install(ports)
+            installed = firewall.install(ports, queue=message["queue"])
         queue = netlink.open_socket(netlink.NETLINK_NETFILTER)
         # One for each process that asks: two that ask over one socket get EBUSY, or each other's answers.
         diags = [netlink.open_socket(netlink.NETLINK_SOCK_DIAG) for _ in range(2)]

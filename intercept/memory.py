@@ -91,6 +91,17 @@ def create(facts: dict[str, Any], limit: int) -> SessionFolder:
     return SessionFolder(path, lock, facts)
 
 
+def scratch() -> pathlib.Path:
+    """A private folder in memory for as long as this process lives; those of processes that are gone are removed."""
+    base = base_folder()
+    for path in base.glob("scratch-*"):
+        if not pathlib.Path("/proc", path.name.split("-")[1]).exists():
+            shutil.rmtree(path, ignore_errors=True)
+    path = base / f"scratch-{os.getpid()}-{secrets.token_hex(4)}"
+    path.mkdir(mode=0o700)
+    return path
+
+
 def abandoned() -> list[SessionFolder]:
     """The folders of recordings whose rr is gone; the caller holds them now."""
     try:

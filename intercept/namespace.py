@@ -64,8 +64,8 @@ def spawn(entry: str, channel: socket.socket, *, session: bool) -> subprocess.Po
 class Namespace:
     """A namespace with an app in it. Use as a context manager: at the end nothing of the app is left."""
 
-    def __init__(self, mounts: Sequence[tuple[str, str]] = ()) -> None:
-        """`mounts` are (source, target) files to be covered before the app starts."""
+    def __init__(self, mounts: Sequence[tuple[str, str]] = (), *, queue: bool = True) -> None:
+        """`mounts` are (source, target) files to be covered before the app starts; `queue`: use the packet queue."""
         kernel.become_subreaper()  # orphans of a killed launcher come to rr, which ends them
         self._control, far = passing.pair()
         self._lock = threading.Lock()
@@ -75,18 +75,20 @@ class Namespace:
         self._pool: dict[int, list[socket.socket]] = {4: [], 6: []}
         self.app_pid = 0
         try:
-            self.inside = self._set_up(mounts)
+            self.inside = self._set_up(mounts, queue)
         except BaseException:
             self.close()
             raise
 
-    def _set_up(self, mounts: Sequence[tuple[str, str]]) -> Inside:
-        answer, files = self._ask({"do": "setup", "root": os.getuid() == 0, "mounts": [list(one) for one in mounts]})
+    def _set_up(self, mounts: Sequence[tuple[str, str]], queue: bool) -> Inside:
+        answer, files = self._ask(
+            {"do": "setup", "root": os.getuid() == 0, "mounts": [list(one) for one in mounts], "queue": queue}
+        )
         sockets = [socket.socket(fileno=file) for file in files]
-        queue, diag, relay_diag, *rest = sockets
+        packets, diag, relay_diag, *rest = sockets
         tcp_count, dns_count, _udp_count = answer["counts"]
         return Inside(
-            queue=queue,
+            queue=packets,
             diag=diag,
             relay_diag=relay_diag,
             tcp=tuple(rest[:tcp_count]),

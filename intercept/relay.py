@@ -117,6 +117,9 @@ class Relay:
             self._cover(socket.socket(fileno=files[0]), message["path"])
         elif message["do"] == "unlisten":
             self._close_door(message["host"], message["port"])
+        elif message["do"] == "stop":
+            self._told_stop = True
+            self._turns.stop_recording(message["why"])
         elif message["do"] == "drain":
             self._drain()
         elif message["do"] == "quit":

@@ -131,8 +131,12 @@ class Turns:
             if backlog < lowest:
                 lowest, deadline = backlog, time.monotonic() + _PAUSE_CEILING
             if time.monotonic() > deadline:
-                self._journal.stop("the recorder did not keep up and the journal is full (journal.limit in rr.yml)")
-                self._tell_stop()
+                self.stop_recording("the recorder did not keep up and the journal is full (journal.limit in rr.yml)")
+
+    def stop_recording(self, why: str) -> None:
+        """From now on bytes only pass."""
+        self._journal.stop(why)
+        self._tell_stop()
 
     def _tell_stop(self) -> None:
         self.recording = False

@@ -37,6 +37,7 @@ class Written:
     name: str
     started_ns: int
     ended_ns: int
+    port: int  # of the app
 
 
 @dataclass(slots=True)
@@ -57,8 +58,8 @@ class Ledger:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(session / "ledger", flags, 0o600)
 
-    def test(self, id: ExchangeId, name: str, started_ns: int, ended_ns: int) -> None:
-        self._put(["test", id.connection, id.index, name, started_ns, ended_ns])
+    def test(self, id: ExchangeId, test: Written) -> None:
+        self._put(["test", id.connection, id.index, test.name, test.started_ns, test.ended_ns, test.port])
 
     def mock(self, id: ExchangeId, name: str, offset: int) -> None:
         self._put(["mock", id.connection, id.index, name, offset])

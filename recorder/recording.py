@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from intercept.journal import SEGMENT_BYTES, JournalReader, segment_path
+from intercept.journal import SEGMENT_BYTES, JournalReader, Kind, segment_path
 from intercept.memory import SessionFolder
 from intercept.spill import Spill
 from protocols.furniture import Room
@@ -23,7 +23,7 @@ from recorder.attribution import BACKGROUND, Attribution, Names
 from recorder.filters import Filter, keeps
 from recorder.reading import Origin, Reading, needed
 from testset.errors import JournalError
-from testset.model import Document, Exchange, ExchangeId
+from testset.model import Document, Ending, Exchange, ExchangeId
 from testset.redaction import Redactor
 from testset.store import TestSetWriter
 
@@ -81,6 +81,7 @@ class Recording:
         self._ledger = ledger.Ledger(session.path)
         self._first_segment = self._progress.first_segment
         self._released = 0
+        self._closed = False
         self._anchors: dict[ExchangeId, Origin] = {}  # exchanges that are decoded and not yet settled
         self._dns: set[Any] = set()
         self._written: dict[ExchangeId, str] = {}
@@ -88,6 +89,7 @@ class Recording:
         self._measured, self._measured_at = 0, time.monotonic()
         self._rushed = self._spill_is_full = False
         self.counts = Counts(tests=len(self._progress.tests), mocks=len(self._progress.mocks))
+        self.ports = {test.port for test in self._progress.tests.values()}  # on which the app was asked
         self._number = len(self._progress.tests)
         bodies.sweep(writer.path)
         if self._progress.mocks_offset is not None:
@@ -106,7 +108,10 @@ class Recording:
             found = True
             self._now_ns = frame.time_ns
             for exchange in self.reading.feed(frame):
-                self._take(exchange, self.reading.origins[exchange.id.connection])
+                if frame.kind is Kind.GAP and exchange.inbound:  # rr cut it short, and not the app
+                    self._lose(exchange)
+                else:
+                    self._take(exchange, self.reading.origins[exchange.id.connection])
         if found:
             self._write_settled(final=False)
             self._let_go()
@@ -147,13 +152,19 @@ class Recording:
         except JournalError as error:
             self.counts.lost.append(str(error))
         for exchange in self.reading.finish(self._now_ns or time.time_ns()):
-            self._take(exchange, Origin(self._reader.segment))
+            if exchange.inbound and exchange.ending is not Ending.ANSWERED:
+                self._lose(exchange)
+            else:
+                self._take(exchange, Origin(self._reader.segment))
         self._write_settled(final=True)
         self._relabel()
         self._writer.close()
 
     def close(self, *, keep: bool) -> None:
-        """End. Unless `keep`, nothing of the journal is left."""
+        """End. Unless `keep`, nothing of the journal is left. Safe to call twice: the first call counts."""
+        if self._closed:
+            return
+        self._closed = True
         self._reader.close()
         self._ledger.close()
         if not keep:
@@ -195,13 +206,22 @@ class Recording:
             self._number += 1
             self.counts.tests += 1
             name = f"test-{self._number}"
-            self._ledger.test(exchange.id, name, exchange.started_ns, exchange.ended_ns)
+            test = ledger.Written(name, exchange.started_ns, exchange.ended_ns, exchange.server.port)
+            self._ledger.test(exchange.id, test)
+            self.ports.add(test.port)
         spec = room.to_spec(exchange)
         bodies.settle(exchange, spec, self._writer.path)
         document = Document(kind=room.kinds[0], name=name, spec=spec)
         self._writer.write_test(self._redactor.redact(document))
         self._attribution.add_inbound(exchange, name)
         self._on_test(name, exchange)
+
+    def _lose(self, exchange: Exchange[Any, Any]) -> None:
+        """The recording ended in the middle of it."""
+        self.counts.left_out += 1
+        title = room_named(exchange.protocol).title(exchange.server, exchange.request)
+        self.counts.lost.append(f"{title} was cut short when the recording ended, and is no test")
+        bodies.drop(exchange)
 
     def _take_dns(self, exchange: Exchange[Any, Any], room: Room) -> None:
         """A name resolves the same way all along: once is enough, however often it is asked."""

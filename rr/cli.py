@@ -141,7 +141,7 @@ def record(
 @app.command()
 def recover(debug: Debug = False) -> int:
     """Finish the recordings whose rr was killed. `rr record` does so too when it starts."""
-    from rr.record import recover
+    from rr.recover import recover
 
     return recover(debug)
 

@@ -1,4 +1,4 @@
-"""`rr record` and `rr recover`: from a command line to a test set on disk."""
+"""`rr record`: from a command line to a test set on disk. How a recording is finished is in `recover`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +19,19 @@ from intercept import memory, unix_sockets
 from intercept.capture import Capture
 from intercept.doors import Door
 from protocols.registry import room_named
-from recorder import filters
 from recorder.recording import Recording, Wanted
-from rr import __version__
+from rr import recover
 from rr.console import Console
+from rr.recover import HASH_SEED, many, shown
 from rr.settings import Settings, load_settings, remember
-from testset.config import SetConfig
-from testset.errors import CommandError, UsageError
+from testset.errors import CommandError, RelayError, RRError, StorageError, UsageError
 from testset.model import Exchange
 from testset.redaction import Redactor
 from testset.store import TestSetStore, TestSetWriter
 
 KEPLOY = "keploy"
-HASH_SEED = "0"
 _TURN = 0.01  # seconds between two looks at the app's ports
+_NO_COMMAND = {126: "it may not be executed", 127: "there is no such command"}  # exit codes of the shell
 _STOP = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -87,28 +86,42 @@ def record(options: Options) -> int:
     if not settings.command:
         remedy = 'Say how the app is started: rr record -c "python app.py".'
         raise UsageError("There is no command to run.", remedy=remedy)
-    wanted = _wanted(settings, options.include, options.exclude)
-    _recover_abandoned(console)
+    wanted = recover.wanted(settings, options.include, options.exclude)
+    for error in recover.recover_abandoned(console) or ():
+        console.warning(f"A recording that was cut off could not be finished: {error}")
     store = TestSetStore(settings.path / KEPLOY)
-    store.check_writable()
     name = options.test_set or store.next_name()
-    session = memory.create(
-        {
-            "store": str(store.root.resolve()),
-            "test_set": name,
-            "command": settings.command,
-            "config_folder": str(options.config_folder.resolve()),
-            "flags": {name: value for name, value in options.flags.items() if value is not None},
-            "include": list(options.include),
-            "exclude": list(options.exclude),
-        },
-        settings.journal.limit,
-    )
+    store.check_new(name)
+    with _nothing_half_written(store):
+        store.check_writable()
+        facts = recover.facts(
+            store,
+            name,
+            settings.command,
+            options.config_folder,
+            options.flags,
+            include=options.include,
+            exclude=options.exclude,
+        )
+        session = memory.create(facts, settings.journal.limit)
+        run = _Session(console, settings, options, store, name, session, wanted)
+        try:
+            return run.run()
+        finally:
+            if session.path.exists() and not run.unfinished:
+                shutil.rmtree(session.path)
+
+
+@contextmanager
+def _nothing_half_written(store: TestSetStore) -> Iterator[None]:
+    """A folder for test sets that was made for nothing is not left behind."""
+    there = store.root.exists()
     try:
-        return _Session(console, settings, options, store, name, session, wanted).run()
+        yield
     except BaseException:
-        if session.path.exists():
-            shutil.rmtree(session.path)
+        if not there:
+            with contextlib.suppress(OSError):
+                store.root.rmdir()  # fails if something was recorded
         raise
 
 
@@ -133,8 +146,9 @@ class _Session:
         self._session = session
         self._wanted = wanted
         self._mocks = 0
-        self._ports: set[int] = set()
         self._told_stop = False
+        self._stopped_by: Exception | None = None  # decoding or writing failed: nothing more is recorded
+        self.unfinished = False  # the journal holds what could not be written
 
     def run(self) -> int:
         settings, console = self._settings, self._console
@@ -164,42 +178,85 @@ class _Session:
                     )
                     try:
                         return self._record(capture, recording, writer, signals)
-                    except BaseException:
-                        recording.close(keep=True)
-                        raise
+                    finally:
+                        recording.close(keep=self.unfinished)
 
     def _record(self, capture: Capture, recording: Recording, writer: TestSetWriter, signals: _Signals) -> int:
         console, settings = self._console, self._settings
         assert settings.command is not None
         environment = app_environment()
-        console.headline(f"Recording {settings.command}", f"into {_shown(writer.path)}; Ctrl-C ends it")
+        console.headline(f"Recording {settings.command}", f"into {shown(writer.path)}; Ctrl-C ends it")
         if not capture.namespace.inside.has_queue:
             console.note("This kernel cannot hold connections back: a refused connection looks like one that is reset.")
         capture.start(["/bin/sh", "-c", settings.command], environment, os.getcwd())
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # what rr does from here on can wait; the app cannot
-        began = time.monotonic()
+        ended_by: RRError | None = None
+        code = 2
+        try:
+            self._watch(capture, recording, signals)
+            code = self._stop_app(capture, recording, signals)
+        except Exception as error:  # of what surrounds the app: a port is taken, the relay is gone
+            ended_by = error if isinstance(error, RRError) else recover.as_bug(error, "Report what --debug prints.")
+        with contextlib.suppress(RelayError):
+            capture.drain()
+        capture.close()
+        with contextlib.suppress(PermissionError):  # an ordinary user may stay in the back row: the app is gone anyway
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        if self._stopped_by is None:
+            try:
+                recover.finish(console, recording)
+            except Exception as error:
+                self._stopped_by = error
+        if self._stopped_by is not None:
+            self._finish_anew(recording, writer, self._stopped_by)
         timer = settings.record.record_timer
+        code = self._sum_up(recording, writer, code, ended_by, by_itself=not signals.interrupts and not timer)
+        if ended_by is not None:
+            raise ended_by
+        return code
+
+    def _watch(self, capture: Capture, recording: Recording, signals: _Signals) -> None:
+        """Until the app ends, or somebody wants it to."""
+        began = time.monotonic()
+        timer = self._settings.record.record_timer
         while capture.namespace.exit_code() is None and not signals.interrupts:
             if timer and time.monotonic() - began >= timer:
                 break
             capture.look()
             self._work(capture, recording)
-            signals.wait(0 if recording.behind() and not recording.is_rushed() else _TURN)
-        code = self._stop_app(capture, recording, signals)
-        capture.drain()
-        capture.close()
-        with contextlib.suppress(PermissionError):  # an ordinary user may stay in the back row: the app is gone anyway
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        _finish(console, recording)
-        return self._sum_up(recording, writer, code, by_itself=not signals.interrupts and not timer)
+            is_busy = self._stopped_by is None and recording.behind() and not recording.is_rushed()
+            signals.wait(0 if is_busy else _TURN)
 
     def _work(self, capture: Capture, recording: Recording) -> None:
-        recording.make_room()
-        if not recording.is_rushed():
-            recording.work(256 << 10)
+        if self._stopped_by is None:
+            try:
+                recording.make_room()
+                if not recording.is_rushed():
+                    recording.work(256 << 10)
+            except Exception as error:  # whatever it is, a full disk or a bug: the app must not notice
+                self._stopped_by = error
+                capture.stop_recording(str(error))
         if capture.stopped is not None and not self._told_stop:
             self._told_stop = True
-            self._console.warning(f"Recording has stopped, the app goes on: {capture.stopped}.")
+            self._console.warning(f"Recording has stopped, the app goes on: {capture.stopped}")
+
+    def _finish_anew(self, recording: Recording, writer: TestSetWriter, error: Exception) -> None:
+        """What could not be written is still in the journal: try once more from there, or leave it to `rr recover`."""
+        self.unfinished = True
+        recording.close(keep=True)
+        writer.abandon()
+        try:
+            recover.recover_one(self._console, self._session)
+        except Exception as again:
+            if isinstance(again, StorageError):
+                raise StorageError(str(again), remedy=f"Free some space. {recover.AGAIN}") from again
+            if isinstance(again, RRError):
+                raise
+            raise recover.as_bug(again, f"Run it with --debug and report what it prints. {recover.AGAIN}") from again
+        self.unfinished = False
+        if not isinstance(error, RRError):
+            error = recover.as_bug(error, "What was recorded until then is complete. Report what --debug prints.")
+        raise error
 
     def _stop_app(self, capture: Capture, recording: Recording, signals: _Signals) -> int:
         namespace = capture.namespace
@@ -217,26 +274,21 @@ class _Session:
             return namespace.stop(steps, meanwhile)
         return namespace.stop([(signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)])  # what it has left in the background
 
-    def _sum_up(self, recording: Recording, writer: TestSetWriter, code: int, *, by_itself: bool) -> int:
+    def _sum_up(
+        self, recording: Recording, writer: TestSetWriter, code: int, ended_by: RRError | None, *, by_itself: bool
+    ) -> int:
         console, settings, counts = self._console, self._settings, recording.counts
         notes = recording.reading.notes
-        if counts.tests == 0 and counts.mocks == 0:
-            recording.close(keep=False)
+        nothing = counts.tests == 0 and counts.mocks == 0
+        if nothing:
             self._store.discard(self._name)
-            if by_itself and code != 0:
-                raise CommandError(f"The command ended with exit code {code} before anything was recorded.")
+            if ended_by is not None:
+                raise ended_by
+            if by_itself and code in _NO_COMMAND:
+                raise CommandError(f"The command could not be started ({_NO_COMMAND[code]}): {settings.command}")
         else:
-            writer.write_config(
-                SetConfig(
-                    command=settings.command,
-                    app_ports=tuple(sorted(self._ports)),
-                    hash_seed=int(os.environ.get("PYTHONHASHSEED", HASH_SEED)) if _seed_is_number() else None,
-                    time_zone=_time_zone(),
-                    recorded_by=__version__,
-                )
-            )
-            recording.close(keep=False)
-            remember(self._options.config_folder / "rr.yml", {"command": settings.command, **self._remembered()})
+            writer.write_config(recover.set_config(self._session.facts, recording.ports))
+            self._remember()
         console.blank()
         for port, number in sorted(notes.not_http.items()):
             console.note(f"{number} connections to port {port} were not HTTP: passed on, not recorded.")
@@ -248,24 +300,31 @@ class _Session:
             console.note(f"UDP to {destination}: {number} datagrams passed on, not recorded.")
         if self._told_stop:
             console.warning("The recording is incomplete: it stopped while the app went on.")
-        if counts.tests == 0 and counts.mocks == 0:
+        code = 0 if not by_itself else code if code >= 0 else 128 - code
+        if nothing:
             console.note("Nothing was recorded: the app got no request, and made none.")
-            return 0 if not by_itself else max(code, 0)
+            return code
         console.headline(
-            f"{_many(counts.tests, 'test case')} and {_many(counts.mocks, 'mock')} recorded",
-            f"in {_shown(writer.path)}",
+            f"{many(counts.tests, 'test case')} and {many(counts.mocks, 'mock')} recorded",
+            f"in {shown(writer.path)}",
         )
         console.next([("rr test", "replays them, with nothing but the mocks to talk to")])
-        return 0 if not by_itself else code if code >= 0 else 128 - code
+        return code
 
-    def _remembered(self) -> dict[str, Any]:
-        return {"path": str(self._settings.path)} if self._settings.path != Path() else {}
+    def _remember(self) -> None:
+        """So that a bare `rr test` knows the command. The recording is complete without."""
+        known = {"command": self._settings.command}
+        if self._settings.path != Path():
+            known["path"] = str(self._settings.path)
+        try:
+            remember(self._options.config_folder / "rr.yml", known)
+        except StorageError as error:
+            self._console.warning(f'{error}. Say the command again: rr test -c "{self._settings.command}".')
 
     # -- what the recorder tells -----------------------------------------------------------------------------------
 
     def on_test(self, name: str, exchange: Exchange[Any, Any]) -> None:
         room = room_named(exchange.protocol)
-        self._ports.add(exchange.server.port)
         status = getattr(exchange.response, "status", None)
         took = (exchange.ended_ns - exchange.started_ns) / 1e9
         title = f"{exchange.request.method} {exchange.request.target}" if exchange.protocol == "http" else room.name
@@ -273,99 +332,11 @@ class _Session:
 
     def on_mock(self, count: int) -> None:
         self._mocks = count
-        self._console.counter(_many(count, "mock"))
+        self._console.counter(many(count, "mock"))
 
     def _door(self, door: Door, opened: bool) -> None:
         if opened:
             self._console.note(f"The app listens on {door.address}" + (f" ({door.moved})" if door.moved else ""))
-
-
-def recover(debug: bool) -> int:
-    """Finish what crashed recordings left in memory."""
-    console = Console(out=sys.stderr, debug=debug)
-    if not _recover_abandoned(console):
-        console.note("There is nothing to recover.")
-    return 0
-
-
-def _recover_abandoned(console: Console) -> int:
-    found = memory.abandoned()
-    for session in found:
-        _recover_one(console, session)
-    return len(found)
-
-
-def _recover_one(console: Console, session: memory.SessionFolder) -> None:
-    store = TestSetStore(Path(session.facts["store"]))
-    facts = session.facts
-    settings = load_settings(Path(facts["config_folder"]), facts["flags"])
-    wanted = _wanted(settings, facts["include"], facts["exclude"])
-    vault = store.vault()
-    console.note(f"Recovering a recording of {facts['command']} that was cut off …")
-    with store.reopen(facts["test_set"], vault) as writer:
-        recording = Recording(
-            session,
-            writer,
-            Redactor(vault, settings.redact.rules()),
-            wanted,
-            spill_limit=settings.journal.spill,
-            memory_limit=settings.journal.limit,
-        )
-        try:
-            _finish(console, recording)
-        except BaseException:
-            recording.close(keep=True)
-            raise
-        counts = recording.counts
-        if counts.tests or counts.mocks:
-            writer.write_config(
-                SetConfig(
-                    command=facts["command"],
-                    app_ports=(),
-                    hash_seed=int(HASH_SEED),
-                    time_zone=_time_zone(),
-                    recorded_by=__version__,
-                )
-            )
-        else:
-            store.discard(facts["test_set"])
-        recording.close(keep=False)
-    console.note(
-        f"Recovered a recording that was cut off: {_many(counts.tests, 'test case')} and "
-        f"{_many(counts.mocks, 'mock')} in {_shown(writer.path)}"
-    )
-
-
-def _finish(console: Console, recording: Recording) -> None:
-    """Decode and write the rest of the journal, with progress."""
-    shown = time.monotonic()
-    while recording.work():
-        if time.monotonic() - shown > 0.2:
-            shown = time.monotonic()
-            console.counter(f"finishing: {recording.counts.tests} tests, {recording.counts.mocks} mocks …")
-    recording.finish()
-    console.counter("")
-
-
-def _wanted(settings: Settings, include: Sequence[str], exclude: Sequence[str]) -> Wanted:
-    tests = [filters.parse(text, include=True) for text in include]
-    tests += [filters.parse(text, include=False) for text in exclude]
-    for one in settings.record.filters:
-        tests.append(
-            filters.from_settings(
-                path=one.path,
-                host=one.host,
-                port=one.port,
-                methods=one.methods,
-                include=one.filter_policy == "include",
-                any_of=one.match_type == "or",
-            )
-        )
-    mocks = [
-        filters.from_settings(path=None, host=one.host and f"^{one.host}$", port=one.port, methods=(), include=False)
-        for one in settings.record.pass_through
-    ]
-    return Wanted(tests=tests, mocks=mocks, app_ports=frozenset(settings.record.app_ports))
 
 
 def app_environment() -> dict[str, str]:
@@ -373,28 +344,3 @@ def app_environment() -> dict[str, str]:
     environment = dict(os.environ)
     environment.setdefault("PYTHONHASHSEED", HASH_SEED)
     return environment
-
-
-def _seed_is_number() -> bool:
-    return os.environ.get("PYTHONHASHSEED", HASH_SEED).isdigit()
-
-
-def _time_zone() -> str | None:
-    if os.environ.get("TZ"):
-        return os.environ["TZ"]
-    try:
-        target = os.readlink("/etc/localtime")
-    except OSError:
-        return None
-    return target.partition("zoneinfo/")[2] or None
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def _shown(path: Path) -> str:
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

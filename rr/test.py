@@ -19,7 +19,8 @@ from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
 from replayer.run import Plan, SetRun
 from rr.console import Console
-from rr.record import HASH_SEED, KEPLOY
+from rr.record import KEPLOY
+from rr.recover import HASH_SEED
 from rr.settings import Settings, load_settings
 from testset.config import SetConfig
 from testset.errors import NoTestSetError, RRError, UsageError

@@ -208,6 +208,7 @@ class TestSetWriter:
         self._vault = vault
         self._mocks: BinaryIO | None = None
         self._end = 0  # of the mocks' file
+        self._abandoned = False
 
     def write_test(self, redacted: RedactedDocument) -> Path:
         """Writes `tests/<name>.yml`, over an older one of that name."""
@@ -307,8 +308,14 @@ class TestSetWriter:
                 temporary.unlink(missing_ok=True)
         return relative
 
+    def abandon(self) -> None:
+        """Lets go of the files as they are: another writer goes on where this one failed."""
+        self._abandoned = True
+        self.close()
+
     def close(self) -> None:
-        self._vault.save()
+        if not self._abandoned:
+            self._vault.save()
         if self._mocks is not None:
             self._mocks.close()
             self._mocks = None
