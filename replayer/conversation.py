@@ -84,13 +84,15 @@ class Conversation(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         answers = self._answers()
-        if self._path is not None:
-            self._server = Server(self._path, 0)
-        else:
-            host, port = original_destination(transport.get_extra_info("socket"))
-            self._server = answers.loaded.names.server(host, port)
+        self._server = self._destination(answers, transport)
         if answers.replay.speaks_only(generic.ROOM, self._server):
             self._begin(generic.ROOM)
+
+    def _destination(self, answers: Answers, transport: asyncio.Transport) -> Server:
+        if self._path is not None:
+            return Server(self._path, 0)
+        host, port = original_destination(transport.get_extra_info("socket"))
+        return answers.loaded.names.server(host, port)
 
     def data_received(self, data: bytes) -> None:
         if self._responder is not None:
@@ -150,6 +152,7 @@ class Conversation(asyncio.Protocol):
     def _ask(self, responder: Responder, request: Any) -> list[Act]:
         room, answers = self._room, self._answers()
         assert room is not None
+        request = self._asked(request)
         if room.begins is not None:
             reply = answers.beginning(room, self._server, request)
             self._guessing = reply is not None
@@ -161,6 +164,10 @@ class Conversation(asyncio.Protocol):
         if found.ending is Ending.TIMED_OUT:
             return []  # silence, as recorded: the app has a time-out of its own
         return responder.answer(found)
+
+    def _asked(self, request: Any) -> Any:
+        """The request as it is looked for."""
+        return request
 
     def _hang(self, act: Hang) -> None:
         assert self._transport is not None

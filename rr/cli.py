@@ -23,6 +23,9 @@ app = typer.Typer(
 # Older versions of typer raise click's errors, newer ones those of a copy of their own; this is the one in use.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
+mocks = typer.Typer(name="mock", no_args_is_help=True, help="Mocks without tests: serve, record and replay them.")
+app.add_typer(mocks)
+
 Command = Annotated[str | None, typer.Option("-c", "--command", help="The command that starts the app.")]
 Folder = Annotated[
     Path | None, typer.Option("-p", "--path", help="The folder that keploy/ is in, or will be. Default: here.")
@@ -269,6 +272,37 @@ def config(config_path: ConfigFolder = None, debug: Debug = False) -> int:
     from rr.config import config
 
     return config(config_path or Path())
+
+
+@mocks.command("serve")
+def mock_serve(
+    test_set: Annotated[
+        str | None, typer.Argument(help="The test set. Default: the only one that there is.", metavar="[TEST_SET]")
+    ] = None,
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    port: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--port", metavar="NAME=PORT", help="Serve this destination (users:8000, or users) here; may be repeated."
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    debug: Debug = False,
+) -> int:
+    """Serve a test set's mocks on ports of this machine, in place of what they were recorded from, until Ctrl-C."""
+    from rr.mock import ServeOptions, serve
+
+    return serve(
+        ServeOptions(
+            flags={"path": str(path) if path is not None else None},
+            config_folder=config_path or Path(),
+            test_set=test_set,
+            host=host,
+            ports=tuple(port or ()),
+            debug=debug,
+        )
+    )
 
 
 def _name_in(metadata: str | None) -> str | None:

@@ -84,6 +84,10 @@ class Console:
         """Something worth knowing that is neither good nor bad."""
         self._print(self._out, [(text, _DIM)])
 
+    def line(self, text: str) -> None:
+        """A line of a list that was asked for."""
+        self._print(self._out, [(text, _PLAIN)])
+
     def blank(self) -> None:
         self._print(self._out, [])
 

@@ -31,7 +31,7 @@ _CHOOSING = frozenset(
 )  # fmt: skip
 _IDENTITY = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})
 _COUNTING = _CHOOSING | _IDENTITY | {"content-type", "cookie"}
-_OPERATION = frozenset({"x-amz-target", "soapaction"})  # the operation is in a header, one path serves all
+OPERATION = frozenset({"x-amz-target", "soapaction"})  # the operation is in a header, one path serves all
 _DEPTH = 64
 _MARK = "{}"
 
@@ -83,7 +83,7 @@ def route(server: Server, request: HttpRequest) -> Hashable:
         path = "/".join(_MARK if _is_made_up(segment) else segment for segment in path.split("/"))
     operation = ""
     for key, value in request.headers:
-        if key.lower() in _OPERATION:
+        if key.lower() in OPERATION:
             operation = value.strip('"')
     return ("http", request.scheme, named.host, named.port, request.method, path, operation)
 
@@ -131,7 +131,7 @@ def values(request: HttpRequest) -> list[Value]:
     ]
     if query:
         result.extend(_pairs("query", query))
-    result.extend(_header_values(request.headers))
+    result.extend(header_values(request.headers))
     result.extend(body_values(request.headers, request.body))
     return result
 
@@ -176,7 +176,8 @@ def _pairs(place: str, text: str) -> Iterator[Value]:
         yield Value(f"{place}.{name}[{index}]" if index else f"{place}.{name}", value)
 
 
-def _header_values(headers: Headers) -> list[Value]:
+def header_values(headers: Headers) -> list[Value]:
+    """The header fields that count, in a stable order."""
     result: list[Value] = []
     for key, value in headers:
         name = key.lower()

@@ -127,6 +127,11 @@ class HttpResponder:
             return self._hang(acts, reset=False)
         return self._go_on(acts)
 
+    def resting(self) -> bool:
+        """Between two requests: nothing was begun, and nothing is owed."""
+        busy = self._head is not None or self._asked is not None or self._stream.waiting
+        return not (busy or self._finished or self._switched)
+
     # -- within -------------------------------------------------------------------------------------------------
 
     def _read(self) -> list[Act]:

@@ -68,6 +68,7 @@ class Replay:
         """No tests, only mocks (`rr mock`): all of them are at hand, each in its order, the last again and again."""
         self._test, self._owners, self._rank, self._began_ns = "", (), len(self.story.tests), now_ns
         self._every = True
+        self._book.open("")
 
     def given(self, values: Iterable[Value]) -> None:
         """The app gets these from outside: a test's request. What it got before the first test (its environment) may be
@@ -136,6 +137,19 @@ class Replay:
             mock = entry.recall()
             if mock.exchange.response is not None and room.begins(mock.exchange.request, request):
                 yield mock
+
+    def as_recorded(self, entry: Entry, now_ns: int) -> bool | None:
+        """A request came to the letter as `entry` has it, the only recording of its kind: takes it, as `find` would.
+        None: it is not to be answered from `entry`. True: nor will another answer ever be right; False: ask again."""
+        attempt = self._attempt(entry, now_ns)
+        if any(attempt.follow(one.value, one.value, entry.name) for one in entry.made_up):
+            return None
+        echoes = [attempt.called(echo) or self._times.get(echo) for echo in entry.echoes]
+        if any(called not in (None, echo) for called, echo in zip(echoes, entry.echoes, strict=True)):
+            return None
+        attempt.take()
+        self._claimed.add(entry.position)
+        return None not in echoes
 
     # -- finding a mock -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,286 @@
+"""Serves the mocks of a test set on ports of this machine, as a stand-in for what they were recorded from.
+
+Every destination of the recording gets a listener; what comes to it is answered as at a replay, with all mocks at hand
+from the beginning. Plain HTTP requests that come as they were recorded are known by their bytes (`ready`), and answered
+without looking any further; all others go through the same conversation as at a replay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from protocols import http
+from protocols.furniture import Reply, Room
+from protocols.http import wire
+from protocols.http.match import named_server
+from protocols.http.ready import Ready, answer_bytes
+from protocols.http.serve import HttpResponder
+from replayer.conversation import LIMITS, Answers, Conversation
+from replayer.loading import LoadedSet, room_of
+from replayer.spool import Piece, Spool, is_plain
+from replayer.story import Miss, Options, Replay, Story
+from replayer.story.recording import Entry
+from testset.errors import PortTakenError
+from testset.model import Ending, Exchange, Mock, Server
+
+_BACKLOG = 4096
+_FORGET_AFTER = 1000  # misses
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where recorded requests went. The scheme belongs to it: what was https is served as http."""
+
+    server: Server
+    scheme: str  # "" when it is no HTTP
+
+    def __str__(self) -> str:
+        return str(self.server) if self.scheme in ("", "http") else f"{self.scheme}://{self.server}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """A destination, and where it is served. `address` is None when nothing listens there, as recorded."""
+
+    destination: Destination
+    mocks: int
+    address: str | None
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A mock that can be answered by its bytes."""
+
+    entry: Entry | None  # None: whoever asks gets this, and nothing else changes
+    answer: Piece
+
+
+class ServedAnswers(Answers):
+    """Looks for mocks; those that were kept are not read from their documents again."""
+
+    def __init__(
+        self, loaded: LoadedSet, replay: Replay, spooled: Mapping[str, Piece], told: Callable[[str], None]
+    ) -> None:
+        super().__init__(loaded, replay, told)
+        self._spooled = spooled
+
+    def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
+        before = len(self.misses)
+        found = super().find(room, server, request)
+        if len(self.misses) > before:
+            title, miss = self.misses[-1]
+            self._told(
+                f"no mock for {title}" + (f" (nearest: {miss.nearest}; {miss.difference})" if miss.nearest else "")
+            )
+        for warning in self.warnings:
+            self._told(warning)
+        self.warnings.clear()
+        if len(self.misses) >= _FORGET_AFTER:  # a server runs for days: what it told is not kept
+            self.misses.clear()
+            now = time.time_ns()
+            self.replay.end_test(now)
+            self.replay.begin_all(now)
+        return found
+
+    def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
+        return mock.exchange if mock.name in self._spooled else super()._exchange(mock)
+
+
+@dataclass(slots=True)
+class MockSet:
+    """The mocks of a set, read once and ready to be served."""
+
+    loaded: LoadedSet
+    replay: Replay
+    answers: ServedAnswers
+    spool: Spool
+    destinations: dict[Destination, int]  # and how many mocks each has
+    ready: dict[Destination, Ready[_Slot]]
+
+    @classmethod
+    def read(cls, loaded: LoadedSet, told: Callable[[str], None], progress: Callable[[int], None]) -> MockSet:
+        spool = Spool()
+        reading = _Reading(loaded, spool, progress)
+        story = Story(loaded.tests, reading.mocks(), room_of, Options(recall=reading.recall))
+        spool.seal()
+        replay = Replay(story)
+        replay.begin_all(time.time_ns())
+        answers = ServedAnswers(loaded, replay, reading.spooled, told)
+        return cls(loaded, replay, answers, spool, dict(reading.destinations), reading.ready(story))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over the mocks."""
+
+    loaded: LoadedSet
+    spool: Spool
+    progress: Callable[[int], None]
+    spooled: dict[str, Piece] = field(default_factory=dict)
+    destinations: Counter[Destination] = field(default_factory=Counter)
+    quick: dict[str, tuple[Piece, Piece]] = field(default_factory=dict)  # by name: the mock, and its answer's bytes
+
+    def mocks(self) -> Iterator[Mock]:
+        for number, mock in enumerate(self.loaded.mocks(), 1):
+            self.destinations[destination_of(mock.exchange)] += 1
+            if is_plain(mock):
+                piece = self.spooled[mock.name] = self.spool.put_mock(mock)
+                data = _quick_answer(mock.exchange)
+                if data is not None:
+                    self.quick[mock.name] = piece, self.spool.put(data)
+            self.progress(number)
+            yield mock
+
+    def recall(self, mock: Mock) -> Callable[[], Mock]:
+        piece = self.spooled.get(mock.name)
+        if piece is None:
+            return self.loaded.recall(mock)
+        spool = self.spool
+        return lambda: spool.get_mock(piece)
+
+    def ready(self, story: Story) -> dict[Destination, Ready[_Slot]]:
+        """Mocks that are the only one of their kind, so that it does not matter what was asked before."""
+        ready: dict[Destination, Ready[_Slot]] = {}
+        for bucket in story.literal.values():
+            entry = bucket.entries[0]
+            if len(bucket.entries) > 1 or entry.name not in self.quick or story.hidden[entry.route] != (frozenset(),):
+                continue
+            piece, answer = self.quick.pop(entry.name)
+            exchange = self.spool.get_mock(piece).exchange
+            # What is made up is claimed when it is asked for first: nothing else then goes by its name.
+            slot = _Slot(entry if entry.made_up or entry.echoes else None, answer)
+            ready.setdefault(destination_of(exchange), Ready()).add(exchange.request, slot)
+        self.quick.clear()
+        return ready
+
+
+def destination_of(exchange: Exchange[Any, Any]) -> Destination:
+    if exchange.protocol == http.ROOM.name:
+        return Destination(named_server(exchange.server, exchange.request), exchange.request.scheme)
+    return Destination(exchange.server, "")
+
+
+def _quick_answer(exchange: Exchange[Any, Any]) -> bytes | None:
+    if exchange.protocol != http.ROOM.name or exchange.response is None or exchange.ending is not Ending.ANSWERED:
+        return None
+    return answer_bytes(exchange.request.method, Reply(exchange.response, exchange.ending), LIMITS)
+
+
+class _Visitor(Conversation):
+    """A connection to one of the listeners."""
+
+    def __init__(self, mocks: MockSet, destination: Destination) -> None:
+        super().__init__(lambda: mocks.answers)
+        self._at = destination
+        self._replay = mocks.replay
+        self._spool = mocks.spool
+        self._ready = mocks.ready.get(destination)
+
+    def _destination(self, answers: Answers, transport: asyncio.Transport) -> Server:
+        return self._at.server
+
+    def data_received(self, data: bytes) -> None:
+        responder = self._responder
+        ready = self._ready
+        if (
+            ready is not None
+            and not self._first
+            and (responder is None or (isinstance(responder, HttpResponder) and responder.resting()))
+        ):
+            slot = ready.find(data)
+            if slot is not None and (slot.entry is None or self._take(slot, slot.entry)):
+                self._transport.write(self._spool.get(slot.answer))  # type: ignore[union-attr]
+                return
+        super().data_received(data)
+
+    def _take(self, slot: _Slot, entry: Entry) -> bool:
+        taken = self._replay.as_recorded(entry, time.time_ns())
+        if taken:
+            slot.entry = None
+        return taken is not None
+
+    def _asked(self, request: Any) -> Any:
+        """As the recording names it: this listener's own address says nothing about where the request was to go."""
+        if self._room is http.ROOM:
+            return replace(request, scheme=self._at.scheme, headers=wire.without(request.headers, "host"))
+        return request
+
+
+class MockServer:
+    """Listeners for all destinations of a set. Use as an asynchronous context manager."""
+
+    def __init__(self, mocks: MockSet, host: str, ports: Mapping[str, int]) -> None:
+        """`ports`: by destination (`users:8000`, or `users`), where the user wants it."""
+        self._mocks = mocks
+        self._host = host
+        self._ports = ports
+        self._servers: list[asyncio.Server] = []
+        self.stands: list[Stand] = []
+
+    async def __aenter__(self) -> MockServer:
+        loop = asyncio.get_running_loop()
+        loaded = self._mocks.loaded
+        wished = {one: self._wish(one) for one in self._mocks.destinations}
+        # What the user asked for comes first, then what was recorded; the rest takes what is left.
+        for destination in sorted(wished, key=lambda one: (not wished[one][1], one.server.port == 0)):
+            port, wanted = wished[destination]
+            count = self._mocks.destinations[destination]
+            if loaded.always_fails(destination.server):
+                self.stands.append(Stand(destination, count, None))
+                continue
+            sock = _listen(self._host, port, wanted)
+            server = await loop.create_server(partial(_Visitor, self._mocks, destination), sock=sock, backlog=_BACKLOG)
+            self._servers.append(server)
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            scheme = "http://" if destination.scheme else ""
+            self.stands.append(Stand(destination, count, f"{scheme}{host}:{sock.getsockname()[1]}"))
+        order = list(wished)
+        self.stands.sort(key=lambda stand: order.index(stand.destination))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for server in self._servers:
+            server.close()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What `ports` may name."""
+        return frozenset(name for stand in self.stands for name in _names(stand.destination))
+
+    def _wish(self, destination: Destination) -> tuple[int, bool]:
+        for name in _names(destination):
+            if name in self._ports:
+                return self._ports[name], True
+        return destination.server.port, False
+
+
+def _names(destination: Destination) -> tuple[str, ...]:
+    return str(destination), str(destination.server), destination.server.host
+
+
+def _listen(host: str, port: int, wanted: bool) -> socket.socket:
+    """A listener on this port, or on a free one when the port was not asked for by name."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+            sock.listen(_BACKLOG)
+            return sock
+        except OSError as error:
+            sock.close()
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES) or wanted or port == 0:
+                raise PortTakenError(
+                    f"rr cannot listen on {host}:{port}: {error.strerror}.",
+                    remedy="Choose another port with --port NAME=PORT, or another address with --host.",
+                ) from error
+            port = 0
