@@ -366,4 +366,6 @@ def _transparent(sock: socket.socket, family: int) -> None:
 
 def main() -> None:
     """Entry point: the descriptor of the control channel is the first argument."""
-    sys.exit(Launcher(socket.socket(fileno=int(sys.argv[1]))).run())
+    control = socket.socket(fileno=int(sys.argv[1]))
+    control.set_inheritable(False)  # the app must not hold it: its other end would never see this process end
+    sys.exit(Launcher(control).run())

@@ -6,6 +6,7 @@ however that ended. A folder without a holder is a recording to be recovered.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any
 
 from testset.errors import JournalError
 
+_RESERVE = 4 << 20  # bytes of it that are kept for the recorder, which needs a little to finish when all is full
 WRITER = "writer"  # the file whose lock the relay holds while it may write
 _WRITER_CEILING = 10.0  # seconds that a relay may take to see that its rr is gone
 _SMALLEST = 32 << 20  # bytes of room without which a recording is not begun
@@ -36,7 +38,11 @@ class SessionFolder:
         """Tell the relay that the recorder has freed this many bytes, all in all."""
         target = self.path / "released"
         fresh = self.path / "released.new"
-        fresh.write_text(str(amount))
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            write(self.path, file, str(amount).encode())
+        finally:
+            os.close(file)
         fresh.rename(target)
 
     def remove(self) -> None:
@@ -87,6 +93,8 @@ def create(facts: dict[str, Any], limit: int) -> SessionFolder:
     path.mkdir(mode=0o700)
     lock = _lock(path / "lock")
     assert lock is not None
+    with open(path / "reserve", "wb") as reserve:
+        os.posix_fallocate(reserve.fileno(), 0, _RESERVE)
     (path / "session.json").write_text(json.dumps(facts))
     return SessionFolder(path, lock, facts)
 
@@ -132,6 +140,25 @@ def abandoned_count() -> int:
     for folder in found:
         os.close(folder.lock)
     return len(found)
+
+
+def write(folder: pathlib.Path, file: int, data: bytes) -> None:
+    """Append to a file of the session; when the memory is full, what was reserved for that is given up."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(file, view) :]
+        except OSError as error:
+            if error.errno != errno.ENOSPC or not _give_up_reserve(folder):
+                raise JournalError(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def _give_up_reserve(folder: pathlib.Path) -> bool:
+    try:
+        (folder / "reserve").unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def hold(folder: pathlib.Path) -> int:

@@ -18,11 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from intercept import kernel, passing
+from intercept import kernel, passing, processes
 from testset.errors import NamespaceError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _BATCH = 64
+_ORPHANS_CEILING = 5.0
 
 _EXPLAIN = {
     "unshare": "The kernel forbids user namespaces to this process (a container without rights, or a sysctl).",
@@ -74,6 +75,7 @@ class Namespace:
         far.close()
         self._pool: dict[int, list[socket.socket]] = {4: [], 6: []}
         self.app_pid = 0
+        self._net = ""  # the namespace's name in /proc
         try:
             self.inside = self._set_up(mounts, queue)
         except BaseException:
@@ -84,6 +86,7 @@ class Namespace:
         answer, files = self._ask(
             {"do": "setup", "root": os.getuid() == 0, "mounts": [list(one) for one in mounts], "queue": queue}
         )
+        self._net = os.readlink(f"/proc/{self._process.pid}/ns/net")
         sockets = [socket.socket(fileno=file) for file in files]
         packets, diag, relay_diag, *rest = sockets
         tcp_count, dns_count, _udp_count = answer["counts"]
@@ -196,6 +199,8 @@ class Namespace:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.returncode != 0:  # killed: its orphans have come to this process, which ends them
+            self._end_orphans()
         for sockets in self._pool.values():
             while sockets:
                 sockets.pop().close()
@@ -203,6 +208,20 @@ class Namespace:
         if inside is not None:
             for sock in (inside.queue, inside.diag, inside.relay_diag, *inside.tcp, *inside.dns, *inside.udp):
                 sock.close()
+
+    def _end_orphans(self) -> None:
+        deadline = time.monotonic() + _ORPHANS_CEILING
+        while orphans := [pid for pid in processes.descendants(os.getpid()) if self._is_inside(pid)]:
+            processes.signal_all(orphans, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.01)
+
+    def _is_inside(self, pid: int) -> bool:
+        try:
+            return os.readlink(f"/proc/{pid}/ns/net") == self._net
+        except OSError:
+            return False
 
     def __enter__(self) -> Namespace:
         return self

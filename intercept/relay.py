@@ -402,7 +402,7 @@ class Relay:
         return socket.socket(fileno=got[1][0])
 
     def _on_supply(self, _mask: int) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nothing there after all, or the launcher is gone: rr sees that itself
             self._take_supply(wait=False)
 
     def _take_supply(self, wait: bool) -> None:

@@ -16,6 +16,7 @@ import pathlib
 from dataclasses import dataclass, field
 from typing import Any
 
+from intercept import memory
 from testset.model import ExchangeId
 
 
@@ -56,6 +57,7 @@ class Ledger:
 
     def __init__(self, session: pathlib.Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._session = session
         self._file = os.open(session / "ledger", flags, 0o600)
 
     def test(self, id: ExchangeId, test: Written) -> None:
@@ -72,7 +74,7 @@ class Ledger:
         os.close(self._file)
 
     def _put(self, row: list[Any]) -> None:
-        os.write(self._file, json.dumps(row).encode() + b"\n")
+        memory.write(self._session, self._file, json.dumps(row).encode() + b"\n")
 
 
 def read(session: pathlib.Path) -> Progress:

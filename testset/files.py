@@ -18,6 +18,7 @@ _REASONS = {
     errno.EACCES: ("permission denied", "Choose a folder that you may write to with --path."),
     errno.EPERM: ("permission denied", "Choose a folder that you may write to with --path."),
     errno.ENOTDIR: ("a part of its path is a file", "Move that file away, or choose another folder with --path."),
+    errno.EEXIST: ("a file of that name is in the way", "Move that file away, or choose another folder with --path."),
     errno.EISDIR: ("a folder of that name is in the way", "Move that folder away."),
 }
 

@@ -7,6 +7,7 @@ One thread a connection, keep-alive, no dependencies beyond Python's library.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
+PORT = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 USERS = os.environ.get("USERS_URL", "http://127.0.0.1:1")
 PIECE = bytes(range(256)) * 256  # 64 KiB
 
@@ -53,6 +55,7 @@ class Handler(socketserver.StreamRequestHandler):
             "echo": lambda: self.reply({"id": rest, "body": body.decode()}),
             "call": lambda: self.reply({"id": rest, "user": self.call(rest)}),
             "big": lambda: self.big(int(rest.partition("/")[0])),  # what follows is the client's
+            "sent": lambda: self.reply({"bytes": SENT[0]}),
             "slow": lambda: (time.sleep(int(rest) / 1000), self.reply({"slept": rest})),
             "peer": lambda: self.reply({"peer": self.client_address[0]}),
             "reset": lambda: self.end(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 1000, reset=True),
@@ -60,7 +63,7 @@ class Handler(socketserver.StreamRequestHandler):
             "listen": lambda: self.reply({"listens": listen(int(rest), query.get("host", "127.0.0.1"))}),
             "unlisten": lambda: self.reply({"closed": unlisten(int(rest))}),
             "connect": lambda: self.reply(connect(query["host"], int(query["port"]), float(query.get("wait", "5")))),
-            "own": lambda: self.reply({"user": fetch("127.0.0.1", self.server.server_address[1], "/echo/nested")}),
+            "own": lambda: self.reply({"own": fetch("127.0.0.1", PORT, "/echo/nested")}),
             "udp": lambda: self.reply({"answer": ask(query["host"], int(query["port"]), rest)}),
             "get": lambda: self.reply({"got": fetch(query["host"], int(query["port"]), "/" + rest)}),
         }
@@ -163,4 +166,5 @@ def ask(host: str, port: int, text: str) -> str:
 
 
 if __name__ == "__main__":
-    Server(sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", int(sys.argv[1])).serve_forever(0.05)
+    with contextlib.suppress(KeyboardInterrupt):
+        Server(sys.argv[2] if len(sys.argv) > 2 else "127.0.0.1", PORT).serve_forever(0.05)

@@ -40,6 +40,7 @@ class Load:
 
     port: int
     clients: int = 4
+    pages: tuple[str, ...] = PAGES
     answered: list[str] = field(default_factory=list)  # `echo/ID` or `call/ID`: the whole answer is here
     failures: int = 0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -62,7 +63,7 @@ class Load:
         for count in itertools.count():
             if self._stop.is_set():
                 break
-            page = PAGES[count % len(PAGES)]
+            page = self.pages[count % len(self.pages)]
             id = f"c{number}-{count}"
             try:
                 body = f"body of {id}".encode() if count % 2 else None
