@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pathlib
 import shutil
 import socket
-import tempfile
 from collections.abc import Mapping, Sequence
 
 from intercept import memory, unix_sockets
@@ -38,7 +36,7 @@ class Stage:
         self._allowed = {os.path.realpath(path) for path in allowed}
         self._covers: list[unix_sockets.Cover] = []
         self._masked: set[str] = set()
-        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="stage-", dir=memory.base_folder()))
+        self._folder = memory.scratch()
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
         self.datagrams = 0
