@@ -15,6 +15,7 @@ from intercept.journal import CLIENT, SERVER, Frame, Kind
 from protocols import dns, generic
 from protocols.furniture import Context, Decoder, Guess, Limits, Room
 from protocols.registry import detect, room_named
+from protocols.tls import is_client_hello
 from recorder.ledger import Resume
 from testset.errors import ProtocolError
 from testset.model import BodyBuffer, Ending, Exchange, ExchangeId, Server, Side
@@ -30,6 +31,7 @@ class Notes:
     """What the summary has to tell beside the exchanges."""
 
     not_http: dict[int, int] = field(default_factory=dict)  # inbound, by port: connections
+    tls: dict[str, int] = field(default_factory=dict)  # by destination: connections
     gave_up: list[str] = field(default_factory=list)
     udp: dict[str, int] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
@@ -188,6 +190,8 @@ class Reading:
 
     def _try_rooms(self, one: _Conversation) -> list[Exchange[Any, Any]]:
         first = [b"".join(data for side, _o, data, _t in one.kept if side == wanted) for wanted in (0, 1)]
+        if is_client_hello(first[0]):
+            return self._pass_over(one)
         guess = detect(first[0], first[1])
         if guess is Guess.MORE and len(first[0]) + len(first[1]) < _UNDECIDED:
             return []
@@ -199,6 +203,13 @@ class Reading:
         for side, _offset, data, time_ns in list(one.kept):
             found += self._feed(one, side, data, time_ns)
         return found
+
+    def _pass_over(self, one: _Conversation) -> list[Exchange[Any, Any]]:
+        """Encrypted: its bytes are never the same again, so there is nothing in them for a replay."""
+        name = "the app" if one.context.inbound else str(one.context.server)
+        self.notes.tls[name] = self.notes.tls.get(name, 0) + 1
+        del self._open[one.context.connection]
+        return []
 
     def _decide(self, one: _Conversation, room: Room) -> None:
         one.room = room

@@ -47,7 +47,7 @@ class Options:
     debug: bool
 
 
-class _Signals:
+class Signals:
     """Notes the signals that end a recording, and wakes its loop."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class _Session:
 
     def run(self) -> int:
         settings, console = self._settings, self._console
-        signals = _Signals()
+        signals = Signals()
         assert settings.command is not None
         with signals.caught():
             capture = Capture(
@@ -181,7 +181,7 @@ class _Session:
                     finally:
                         recording.close(keep=self.unfinished)
 
-    def _record(self, capture: Capture, recording: Recording, writer: TestSetWriter, signals: _Signals) -> int:
+    def _record(self, capture: Capture, recording: Recording, writer: TestSetWriter, signals: Signals) -> int:
         console, settings = self._console, self._settings
         assert settings.command is not None
         environment = app_environment()
@@ -215,7 +215,7 @@ class _Session:
             raise ended_by
         return code
 
-    def _watch(self, capture: Capture, recording: Recording, signals: _Signals) -> None:
+    def _watch(self, capture: Capture, recording: Recording, signals: Signals) -> None:
         """Until the app ends, or somebody wants it to."""
         began = time.monotonic()
         timer = self._settings.record.record_timer
@@ -258,7 +258,7 @@ class _Session:
             error = recover.as_bug(error, "What was recorded until then is complete. Report what --debug prints.")
         raise error
 
-    def _stop_app(self, capture: Capture, recording: Recording, signals: _Signals) -> int:
+    def _stop_app(self, capture: Capture, recording: Recording, signals: Signals) -> int:
         namespace = capture.namespace
         if namespace.exit_code() is None:
             before = signals.interrupts
@@ -292,6 +292,10 @@ class _Session:
         console.blank()
         for port, number in sorted(notes.not_http.items()):
             console.note(f"{number} connections to port {port} were not HTTP: passed on, not recorded.")
+        for name, number in sorted(notes.tls.items()):
+            console.warning(
+                f"{many(number, 'TLS connection')} to {name} passed on, not recorded: rr cannot read TLS yet."
+            )
         for line in notes.gave_up:
             console.note(line)
         for line in notes.gaps + counts.lost:
