@@ -37,17 +37,19 @@ class Capture:
         unix: Sequence[str] = (),
         sync: bool = False,
         queue: bool = True,
+        doors: bool = True,
         servers: Sequence[tuple[str, int]] | None = None,
         on_door: Callable[[Door, bool], None] = lambda _door, _open: None,
         on_notice: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """`unix`: the Unix sockets that are recorded. `sync`: one request at a time. `queue`: hold new
-        connections until the real ones are made, if the kernel can. `servers`: name servers other than
-        the machine's."""
+        connections until the real ones are made, if the kernel can. `doors`: open on the host what the app opens.
+        `servers`: name servers other than the machine's."""
         self._session = session
         self._limit = limit
         self._servers = list(name_servers() if servers is None else servers)
         self._sync = sync
+        self._has_doors = doors
         self._on_door = on_door
         self._on_notice = on_notice
         self._relays = 0
@@ -75,7 +77,7 @@ class Capture:
     def look(self) -> bool:
         """Do what has to be done now and then; returns whether a port was opened or closed."""
         self._hear()
-        return self._doors.look()
+        return self._has_doors and self._doors.look()
 
     def stop_recording(self, why: str) -> None:
         """From now on nothing is kept; the app goes on as it was."""

@@ -19,7 +19,7 @@ from intercept.spill import Spill
 from protocols.furniture import Room
 from protocols.registry import room_named
 from recorder import bodies, ledger
-from recorder.attribution import BACKGROUND, Attribution, Names
+from recorder.attribution import BACKGROUND, Attribution, Names, OneOwner
 from recorder.filters import Filter, keeps
 from recorder.reading import Origin, Reading, needed
 from testset.errors import JournalError
@@ -76,7 +76,8 @@ class Recording:
         self._memory_limit = memory_limit
         self._reader = JournalReader(session.path, self._progress.first_segment, self._elsewhere)
         self.reading = Reading(bodies.arriving_in(writer.path, redactor), self._progress.connections)
-        self._attribution = Attribution()
+        owner = session.facts.get("owner")  # of all, where there are no tests (`rr mock record`)
+        self._attribution = OneOwner(owner) if owner else Attribution()
         self._names = Names()
         self._ledger = ledger.Ledger(session.path)
         self._first_segment = self._progress.first_segment

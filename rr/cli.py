@@ -305,6 +305,44 @@ def mock_serve(
     )
 
 
+Words = Annotated[list[str], typer.Argument(help="The command, after --.", metavar="-- COMMAND")]
+MocksName = Annotated[str, typer.Option("--name", help="The name of the set of mocks.")]
+
+
+@mocks.command("record")
+def mock_record(
+    words: Words, name: MocksName = "default", path: Folder = None, config_path: ConfigFolder = None, debug: Debug = False
+) -> int:
+    """Run any command, and keep what it asks of others as mocks: rr mock record -- pytest."""
+    from rr.mock_record import CommandOptions, record
+
+    flags = {"path": str(path) if path is not None else None}
+    return record(
+        CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug)
+    )
+
+
+@mocks.command("replay")
+def mock_replay(
+    words: Words,
+    name: MocksName = "default",
+    on_miss: Annotated[
+        str | None, typer.Option("--on-miss", help="A request without a mock: fail, passthrough or record.")
+    ] = None,
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    debug: Debug = False,
+) -> int:
+    """Run any command with nothing but its mocks to talk to: rr mock replay -- pytest."""
+    from rr.mock_record import CommandOptions
+    from rr.mock_replay import replay
+
+    flags = {"path": str(path) if path is not None else None, "test.on_miss": on_miss}
+    return replay(
+        CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug)
+    )
+
+
 def _name_in(metadata: str | None) -> str | None:
     for part in (metadata or "").split(","):
         key, _, value = part.partition("=")
