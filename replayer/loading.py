@@ -7,7 +7,7 @@ gave birth to again (a login's token) is not unsealed at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from protocols.registry import ROOMS, room_for_kind, room_named
 from testset.config import SetConfig
 from testset.errors import DocumentError, SecretError
 from testset.model import Document, Exchange, FileBody, Mock, Server, TestCase
+from testset.pruning import drop
 from testset.secrets import Vault
 from testset.store import TestSet
 from testset.text import DocumentRef, read_document
@@ -68,7 +69,13 @@ class LoadedSet:
         self._vault = vault
         self._refs: dict[str, DocumentRef] = {}
         self.names = Names()
-        self.tests = [self._test(document) for document in test_set.tests(KINDS)]
+        self.unreadable: dict[str, DocumentError] = {}  # tests that are well-formed documents, and cannot be sent
+        self.tests: list[TestCase] = []
+        for document in test_set.tests(KINDS):
+            try:
+                self.tests.append(self._test(document))
+            except DocumentError as error:
+                self.unreadable[document.name] = error
         self.failing: dict[Server, set[str]] = {}  # where connect() failed, and in whose time
         self._answering: set[Server] = set()
 
@@ -122,6 +129,12 @@ class LoadedSet:
         exchange = self._read(room_for_kind(document.kind), document)
         return replace(exchange, response=self._with_file(exchange.response))
 
+    def drop_mocks(self, names: Collection[str]) -> None:
+        """Takes mocks out of the set's file."""
+        path = self.test_set.mocks_path()
+        if path is not None and names:
+            drop(path, [self._refs[name] for name in names])
+
     def unix_sockets(self) -> list[str]:
         """The Unix sockets that the app spoke with."""
         return sorted(server.host for server in self._answering if server.host.startswith("/"))
@@ -132,9 +145,16 @@ class LoadedSet:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def _test(self, document: Document) -> TestCase:
+        room = room_for_kind(document.kind)
+        if room.name != "http":
+            raise DocumentError(
+                f"{document.name}: a test is a request over HTTP, and not of the kind {document.kind}",
+                path=document.path,
+                line=document.line,
+            )
         return TestCase(
             name=document.name,
-            exchange=self._read(room_for_kind(document.kind), document),
+            exchange=self._read(room, document),
             assertions=document.spec.get("assertions") or {},
             rr=document.spec.get("rr") or {},
             document=document,

@@ -27,12 +27,13 @@ from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
 from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
-from testset.errors import AppDiedError, AppNotReadyError, SecretError
+from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
 from testset.model import Exchange, ExchangeId, Server, TestCase
 
 _POLL = 0.005  # seconds between two looks whether the app listens
 _LONGEST_GAP = 10.0  # seconds that an effect after the response is waited for, however late it was recorded
 _LOG_LINES = 25
+_NOT_FOUND = 127  # a shell's exit code
 STOP = ((signal.SIGINT, 5.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -51,6 +52,7 @@ class Plan:
     host: str | None = None
     port: int | None = None
     only: frozenset[str] = frozenset()  # names of tests; empty: all
+    without: frozenset[str] = frozenset()  # names of tests that are left out
     fail_fast: bool = False
     allowed_sockets: Sequence[str] = ()
     show_output: bool = False
@@ -80,18 +82,27 @@ class SetRun:
         self._stopped = stopped
         self._name = loaded.test_set.name
         self._log = memory_file("rr-app-output")
+        self._setup: set[str] = set()  # tests that run because the chosen ones need their values
+        self._complete = False  # every test had its turn
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
         """Run it all. Every test that had its turn has been told of by `on_test`, whatever happened."""
         loaded, plan, outcome = self._loaded, self._plan, self.outcome
-        chosen = [one for one in loaded.tests if not plan.only or one.name in plan.only]
+        chosen = [one for one in loaded.tests if self._is_chosen(one.name)]
+        for name, error in loaded.unreadable.items():
+            if self._is_chosen(name):
+                self._tell_unreadable(name, error)
         if not chosen:
-            outcome.status = SetStatus.NO_TESTS_TO_RUN
-            outcome.reason = "the set has no tests" if not loaded.tests else "no test of the set was chosen"
+            if not any(map(self._is_chosen, loaded.unreadable)):
+                outcome.status = SetStatus.NO_TESTS_TO_RUN
+                outcome.reason = "no test of the set was chosen" if loaded.tests else "the set has no tests"
             return outcome
         story = Story(loaded.tests, loaded.mocks(), room_of, Options(recall=loaded.recall))
         replay = Replay(story)
+        names = {one.name for one in chosen}
+        self._setup = story.needed(names)
+        chosen = [one for one in loaded.tests if one.name in names or one.name in self._setup]
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append)
         asyncio.get_running_loop().set_exception_handler(lambda _loop, facts: answers.faults.append(_fault(facts)))
@@ -102,20 +113,29 @@ class SetRun:
                 try:
                     await self._ready(stage, chosen[0])
                     await self._tests(stage, replay, answers, chosen)
+                except (AppNotReadyError, AppDiedError):
+                    outcome.log = self._last_output()  # before it is stopped, which it may have its own words for
+                    raise
                 finally:
                     await self._stop(stage)
                     self._tell(stage, replay, answers)
         except AppNotReadyError as error:
             outcome.status, outcome.reason = SetStatus.APP_FAULT, f"{error} {error.remedy}"
         except AppDiedError as error:
-            outcome.status, outcome.reason = SetStatus.APP_HALTED, str(error)
+            outcome.status, outcome.reason = SetStatus.APP_HALTED, f"{error} {error.remedy}"
         finally:
-            if outcome.status in (SetStatus.APP_FAULT, SetStatus.APP_HALTED):
-                outcome.log = self._last_output()
             os.close(self._log)
         if self._stopped() and outcome.status is None:
             outcome.status, outcome.reason = SetStatus.USER_ABORT, "the run was stopped"
         return outcome
+
+    def _is_chosen(self, name: str) -> bool:
+        return (not self._plan.only or name in self._plan.only) and name not in self._plan.without
+
+    def _tell_unreadable(self, name: str, error: DocumentError) -> None:
+        path = str(error.path) if error.path is not None else ""
+        reasons = (f"{error} {error.remedy}",)
+        self._on_test(TestResult(name=name, set=self._name, verdict=Verdict.ERRORED, path=path, reasons=reasons))
 
     # -- the app -------------------------------------------------------------------------------------------------
 
@@ -165,6 +185,9 @@ class SetRun:
         code = stage.namespace.exit_code()
         if code is not None:
             how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            if code == _NOT_FOUND:
+                remedy = "The shell does not find the command, or a part of it: check --command."
+                raise AppDiedError(f"The app ended with {how}.", remedy=remedy)
             raise AppDiedError(f"The app ended with {how}.")
 
     async def _stop(self, stage: Stage) -> None:
@@ -189,7 +212,7 @@ class SetRun:
             if self._plan.fail_fast and result.verdict is not Verdict.PASSED:
                 self.outcome.warnings.append(f"stopped after {result.name}: --fail-fast")
                 return
-        self.outcome.unused = replay.unused()
+        self._complete = True
 
     async def _test(self, stage: Stage, replay: Replay, answers: Answers, case: TestCase) -> TestResult:
         recorded = case.exchange
@@ -199,6 +222,7 @@ class SetRun:
             "set": self._name,
             "title": f"{recorded.request.method} {recorded.request.target}",
             "started": started,
+            "setup": case.name in self._setup,
             "path": str(case.document.path) if case.document is not None and case.document.path else "",
             "request": case.document.spec.get("req") if case.document is not None else None,
             "expected": case.document.spec.get("resp") if case.document is not None else None,
@@ -279,6 +303,8 @@ class SetRun:
 
     def _tell(self, stage: Stage, replay: Replay, answers: Answers) -> None:
         warnings = self.outcome.warnings
+        if self._complete:
+            self.outcome.unused = replay.unused()
         for name in sorted(stage.unknown_names):
             warnings.append(f"the app looked up {name}, which the recording does not know")
         if stage.datagrams:

@@ -17,7 +17,7 @@ from replayer.loading import LoadedSet
 from replayer.report.as_json import as_json
 from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
-from replayer.run import Plan, SetRun
+from replayer.run import Outcome, Plan, SetRun
 from rr.console import Console
 from rr.record import KEPLOY
 from rr.recover import HASH_SEED
@@ -25,7 +25,7 @@ from rr.settings import Settings, load_settings
 from testset.config import SetConfig
 from testset.errors import NoTestSetError, RRError, UsageError
 from testset.redaction import Redactor
-from testset.store import TestSet, TestSetStore
+from testset.store import TestSet, TestSetStore, natural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def test(options: Options) -> int:
     names = settings.test.test_sets or tuple(store.names())
     if not names:
         raise NoTestSetError(f"There is no test set in {store.root}.")
-    sets = [store.get(name) for name in names]
+    sets = _with_tests([store.get(name) for name in names], frozenset(options.tests))
     redactor = Redactor(store.vault(), settings.redact.rules())
     run_folder = new_run(store.root / "reports")
     with ReportWriter(
@@ -70,6 +70,23 @@ def test(options: Options) -> int:
     return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.ERRORED: 2}[result.verdict]
 
 
+def _with_tests(sets: list[TestSet], wanted: frozenset[str]) -> list[TestSet]:
+    """The sets that have a test of these names. Raises `UsageError` for a name that none has."""
+    if not wanted:
+        return sets
+    names = {each.name: {path.stem for path in each.test_paths()} for each in sets}
+    if not wanted <= set().union(*names.values()):  # a file may be called otherwise than its test
+        names = {each.name: {document.name for document in each.tests()} for each in sets}
+    unknown = sorted(wanted.difference(*names.values()), key=natural)
+    if unknown:
+        there = sorted(set().union(*names.values()), key=natural)
+        raise UsageError(
+            f"There is no test {', '.join(unknown)} in {', '.join(names)}.",
+            remedy=f"There are: {', '.join(there[:8])}{', …' if len(there) > 8 else ''}.",
+        )
+    return [each for each in sets if names[each.name] & wanted]
+
+
 class _Run:
     """All sets of one run."""
 
@@ -82,6 +99,7 @@ class _Run:
         self._store = store
         self._writer = writer
         self._interrupted = False
+        self._not_green: set[str] = set()
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -128,9 +146,7 @@ class _Run:
             console.note(f"    {line}")
         for warning in outcome.warnings:
             console.warning(warning)
-        if outcome.unused and outcome.status is None and not plan.only:
-            names = ", ".join(outcome.unused[:8]) + (" …" if len(outcome.unused) > 8 else "")
-            console.note(f"{len(outcome.unused)} mocks were not used: {names}")
+        self._unused(loaded, plan, outcome)
         writer.end_set(
             test_set.name,
             outcome.status,
@@ -139,9 +155,24 @@ class _Run:
             warnings=tuple(outcome.warnings),
         )
 
+    def _unused(self, loaded: LoadedSet, plan: Plan, outcome: Outcome) -> None:
+        """Mocks that answered nothing say so only when all that could ask for them has run, and was right."""
+        if not outcome.unused or outcome.status is not None or plan.only or plan.without:
+            return
+        mocks = "1 mock was" if len(outcome.unused) == 1 else f"{len(outcome.unused)} mocks were"
+        names = ", ".join(outcome.unused[:8]) + (" …" if len(outcome.unused) > 8 else "")
+        if not self._options.remove_unused_mocks:
+            self._console.note(f"{mocks} not used: {names}")
+        elif loaded.test_set.name in self._not_green:
+            self._console.note(f"{mocks} not used, and not removed, because not every test passed: {names}")
+        else:
+            loaded.drop_mocks(outcome.unused)
+            self._console.note(f"{mocks} not used, and removed: {names}")
+
     def _told(self, result: TestResult) -> None:
-        self._writer.add(result)
-        self._console.replayed(result)
+        if result.verdict is not Verdict.PASSED:
+            self._not_green.add(result.set)
+        self._console.replayed(self._writer.add(result))
 
     def _plan(self, config: SetConfig, test_set: TestSet) -> Plan:
         settings, options = self._settings, self._options
@@ -169,7 +200,8 @@ class _Run:
             outbound_fails=settings.test.outbound == "fail",
             host=options.host,
             port=options.port,
-            only=frozenset(options.tests) | frozenset(settings.test.selected_tests.get(test_set.name, ())),
+            only=frozenset(options.tests) or frozenset(settings.test.selected_tests.get(test_set.name, ())),
+            without=frozenset(settings.test.ignored_tests.get(test_set.name, ())),
             fail_fast=options.fail_fast,
             allowed_sockets=settings.sockets.allow,
             show_output=options.debug,

@@ -9,6 +9,7 @@ Keploy's documents are read as well.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from testset.model import Body, Ending, Exchange, ExchangeId, FileBody, Server
 HttpExchange = Exchange[HttpRequest, HttpResponse]
 KINDS = ("Http",)
 
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token (RFC 9110)
 _TYPE = "HTTP_CLIENT"  # of a mock, as Keploy says it
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})  # a length is expected even if it is 0
 _EXTENSIONS = {
@@ -216,6 +218,8 @@ def from_spec(kind: str, spec: Mapping[str, Any]) -> HttpExchange:
 
 def _request(spec: Mapping[str, Any]) -> tuple[Server, HttpRequest]:
     method = string(spec.get("method"), "req.method")
+    if not _METHOD.fullmatch(method):
+        raise DocumentError(f"req.method: not a method of HTTP: {method!r}")
     version = _version(spec)
     headers = _headers(spec.get("header"), "req.header")
     scheme, server, target = _address(string(spec.get("url"), "req.url"), headers)

@@ -31,7 +31,7 @@ def run_object(run: RunResult) -> dict[str, Any]:
         "started": when(run.started),
         "seconds": round(run.took, 6),
         **{str(verdict): run.count(verdict) for verdict in Verdict},
-        "total": len(run.tests),
+        "total": sum(len(each.chosen) for each in run.sets),
         "sets": [_set(each) for each in run.sets],
     }
 

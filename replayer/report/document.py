@@ -34,7 +34,7 @@ def set_head(run: RunResult, each: SetResult) -> dict[str, Any]:
     if each.reason:
         head["failure_reason"] = each.reason
     failed = each.count(Verdict.FAILED) + each.count(Verdict.ERRORED)
-    head |= {"success": each.count(Verdict.PASSED), "failure": failed, "ignored": 0, "total": len(each.tests)}
+    head |= {"success": each.count(Verdict.PASSED), "failure": failed, "ignored": 0, "total": len(each.chosen)}
     risky = sum(any(finding.breaks_callers for finding in test.findings) for test in each.tests)
     if risky:
         head["high-risk"] = risky

@@ -139,8 +139,13 @@ class SetResult:
     started: float = 0.0
     took: float = 0.0
 
+    @property
+    def chosen(self) -> tuple[TestResult, ...]:
+        """The tests that count: a set-up test is shown, and is not what was asked for."""
+        return tuple(test for test in self.tests if not test.setup)
+
     def count(self, verdict: Verdict) -> int:
-        return sum(test.verdict is verdict for test in self.tests)
+        return sum(test.verdict is verdict for test in self.chosen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,9 +177,10 @@ class RunResult:
 
 def status_of(tests: tuple[TestResult, ...]) -> SetStatus:
     """The status of a set whose tests all had their turn."""
-    if not tests:
+    chosen = [test for test in tests if not test.setup]
+    if not chosen:
         return SetStatus.NO_TESTS_TO_RUN
-    return SetStatus.PASSED if all(test.verdict is Verdict.PASSED for test in tests) else SetStatus.FAILED
+    return SetStatus.PASSED if all(test.verdict is Verdict.PASSED for test in chosen) else SetStatus.FAILED
 
 
 _T = TypeVar("_T")

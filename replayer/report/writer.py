@@ -95,8 +95,8 @@ class ReportWriter:
         with self._lock:
             self._open(name)
 
-    def add(self, test: TestResult) -> None:
-        """A test's result, as soon as it is known."""
+    def add(self, test: TestResult) -> TestResult:
+        """A test's result, as soon as it is known. Returns it as it is kept: redacted."""
         kept = redacted(test, self._redact)
         entry = dump([test_entry(kept)])
         with self._lock:
@@ -105,6 +105,7 @@ class ReportWriter:
             each.entries.append(entry)
             if self._clock() - self._written >= _BETWEEN_WRITES:
                 self._write()
+        return kept
 
     def end_set(
         self,

@@ -83,6 +83,7 @@ class Origin:
 
     place: str
     time: bool
+    maker: str = ""  # the test (or group) in which the app made it up; "" if it came from outside
 
 
 class Bucket:
@@ -146,6 +147,7 @@ class Story:
         self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
         self.hidden: dict[int, tuple[frozenset[str], ...]] = {}  # by route: places that hold secrets in some request
         self.sealed: dict[str, tuple[Value, ...]] = {}  # by test: what is secret in its request
+        self.borrowed: dict[str, set[str]] = defaultdict(set)  # by test: the makers of what its request speaks of
         self.made_up: dict[str, Origin] = {}  # and secrets, whoever made them up: they go by other names as well
         self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
         self._given: set[int] = {hash(value) for value in self.options.literals}  # hashes, because there are millions
@@ -158,6 +160,17 @@ class Story:
     def given(self, value: str) -> bool:
         """Whether the app was given `value` anywhere in the recording."""
         return hash(value) in self._given
+
+    def needed(self, names: Iterable[str]) -> set[str]:
+        """The tests that must run before these, because a request of these speaks of what they made up."""
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            makers = (member for maker in self.borrowed.get(waiting.pop(), ()) for member in maker.split("+"))
+            fresh = {maker for maker in makers if maker in self.tests} - found
+            found |= fresh
+            waiting.extend(fresh)
+        return found.difference(names)
 
     def route(self, room: Room, server: Server, request: Any) -> int | None:
         """The number of a request's route, if anything was recorded there."""
@@ -199,6 +212,9 @@ class Story:
             values = self.room_of(test.exchange).values(test.exchange.request)
             self.sealed[test.name] = tuple(value for value in values if _holds_secret(value))
             for place, atom in atoms_of(values):
+                origin = self.made_up.get(atom)
+                if origin is not None and origin.maker and not origin.time:
+                    self.borrowed[test.name].add(origin.maker)
                 self._give(atom, f"{test.name}'s request, {place}")
 
         return tell
@@ -207,7 +223,7 @@ class Story:
         def tell() -> None:
             if test.exchange.response is not None:
                 for place, atom in atoms_of(self.room_of(test.exchange).response_values(test.exchange.response)):
-                    self._role(atom, test.exchange.ended_ns, f"{test.name}'s response, {place}", set())
+                    self._role(atom, test.exchange.ended_ns, f"{test.name}'s response, {place}", set(), test.name)
 
         return tell
 
@@ -229,7 +245,7 @@ class Story:
         born: set[str] = set()
         for value, one in zip(values, templates, strict=True):
             for atom in one.atoms:
-                role = self._role(atom, started_ns, f"{mock.name}, {value.place}", born)
+                role = self._role(atom, started_ns, f"{mock.name}, {value.place}", born, mock.owner)
                 if role != GIVEN:
                     made_up.append(MadeUp(len(roles), atom, role))
                 if role in (GIVEN, USED):
@@ -297,14 +313,14 @@ class Story:
         elif atom not in self.made_up:
             self._given.add(hash(atom))
 
-    def _role(self, atom: str, near_ns: int, place: str, born: set[str]) -> str:
+    def _role(self, atom: str, near_ns: int, place: str, born: set[str], maker: str) -> str:
         """Given or made up? The first appearance decides, and is remembered. `born` are those of this very request."""
         if is_redacted(atom):
             return GIVEN
         origin = self.made_up.get(atom)
         time = origin.time if origin is not None else moment(atom, near_ns) is not None
         if origin is None and hash(atom) not in self._given:
-            self.made_up[atom] = Origin(place, time)
+            self.made_up[atom] = Origin(place, time, maker)
             born.add(atom)
         elif origin is None and not time:
             return GIVEN
