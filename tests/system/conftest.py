@@ -5,9 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.apps.bank_traffic import RecordedBank, record_bank
+from tests.harness.network import free_port
 
 
 @pytest.fixture(scope="session")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> RecordedBank:
     """The bank, recorded once; a test replays a copy of it."""
     return record_bank(tmp_path_factory.mktemp("bank"))
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port besides the app's."""
+    return free_port()
