@@ -145,6 +145,7 @@ class JournalWriter:
         self._number += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(segment_path(self._folder, self._number), flags, 0o600)
+        self._size = 0  # what a failure is to cut back to
         os.write(self._file, MAGIC)
         self._size = len(MAGIC)
         self._written += len(MAGIC)
@@ -239,7 +240,7 @@ class JournalReader:
         return any(int(name[:8]) >= number for name in os.listdir(self._folder) if name.endswith(".seg"))
 
     def _blocks(self, chunk: bytes) -> Iterator[tuple[int, list[Frame]]]:
-        position = 0
+        begin, position = self.position, 0
         while position + BLOCK.size <= len(chunk):
             length, checksum, time_ns = BLOCK.unpack_from(chunk, position)
             start = position + BLOCK.size
@@ -249,7 +250,7 @@ class JournalReader:
             payload = chunk[start:end]
             if zlib.crc32(payload) != checksum:
                 raise JournalError(
-                    f"Segment {self.segment} of the journal is damaged at byte {self.position + position}.",
+                    f"Segment {self.segment} of the journal is damaged at byte {begin + position}.",
                     remedy="What came before it has been recovered; delete the folder to go on without the rest.",
                 )
             position = end

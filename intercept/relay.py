@@ -35,6 +35,7 @@ from intercept.turnstile import Turnstile
 _SO_ORIGINAL_DST = 80
 _POOL_LOW, _POOL_BATCH = 24, 64
 _UNCLAIMED = 10.0  # seconds that a dialled connection waits for the app's kernel to complete its own
+_USUAL = ("127.0.0.1", "::ffff:127.0.0.1", "::1")  # what the kernel takes by itself for a connection inside
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 
 
@@ -176,7 +177,7 @@ class Relay:
             host = "::ffff:127.0.0.1" if mapped else "::1"
         try:
             inner = self._own_socket(6 if ":" in host else 4)
-            if not _is_loopback(peer):
+            if peer not in _USUAL:
                 with contextlib.suppress(OSError):
                     inner.bind((peer, 0))
             code = inner.connect_ex((host, door.port))
@@ -427,10 +428,6 @@ def original_destination(sock: socket.socket) -> tuple[str, int]:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _is_loopback(host: str) -> bool:
-    return host.startswith(("127.", "::ffff:127.")) or host == "::1"
 
 
 def main() -> None:

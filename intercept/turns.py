@@ -23,6 +23,7 @@ GONE = select.EPOLLERR | select.EPOLLHUP
 Handler = Callable[[int], None]
 Sender = Callable[[bytes], None]
 
+_EVENTS = 64  # handled in one turn, so that what a turn receives is no more than some megabytes
 _CHECK_EVERY = 1 << 20  # bytes between two looks at how full the journal is
 _PAUSE_CEILING = 2.0  # seconds that the app may be held up for the recorder to make room, if it makes none
 
@@ -88,7 +89,7 @@ class Turns:
             wait = -1.0
             if self._timers:
                 wait = max(0.0, self._timers[0][0] - time.monotonic())
-            events = poll(wait)
+            events = poll(wait, _EVENTS)
             self.now_ns = time.time_ns()
             for descriptor, mask in events:
                 handler = handlers.get(descriptor)

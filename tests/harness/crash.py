@@ -1,4 +1,4 @@
-"""Killing rr under load, and what must be true afterwards: nothing that a client has seen is lost, nothing is there twice.
+"""Killing rr under load, and what must be true then: nothing that a client has seen is lost, nothing is there twice.
 
 Each request carries an id of its own; a client notes it once the whole answer has reached it.
 """
@@ -196,6 +196,5 @@ def missing(test_set: Path, answered: list[str]) -> list[str]:
     wrong += [f"the mock for {id} is there {number} times" for id, number in mocks.items() if number > 1]
     calls = [line.partition("/")[2] for line in answered if line.startswith("call/")]
     wrong += [f"the mock for {id} is not there" for id in calls if id not in mocks]
-    leftover = [path for path in test_set.rglob(".rr-*")]
-    wrong += [f"half-written: {path}" for path in leftover]
+    wrong += [f"half-written: {path}" for path in test_set.rglob(".rr-*")]
     return wrong
