@@ -5,27 +5,41 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from intercept.connection import reset_when_closed
 from intercept.relay import original_destination
-from protocols import generic
+from protocols import generic, http
 from protocols.furniture import Act, Ask, Guess, GuessingResponder, Hang, Limits, Reply, Responder, Room, Send, SendFile
 from protocols.registry import detect
 from replayer.loading import LoadedSet
 from replayer.story import Found, Miss, Replay
+from replayer.way_out import Passed, Tunnel, ask
 from testset.errors import ProtocolError, SecretError
 from testset.model import Ending, Exchange, Mock, Server
 
 LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096)
 _PIECE = 256 << 10
 _FIRST_BYTES = 64 << 10
+_SILENCE = 0.3  # seconds after which a way out is opened for a server that may speak first
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """Given only where the user said so: requests without a mock go to the real server."""
+
+    told: Callable[[str], None]  # of each, when it leaves
+    keep: Callable[[str, Exchange[Any, Any]], None] | None = None  # whose it is, and what came of it
 
 
 class Answers:
     """Looks for mocks on behalf of all connections."""
 
-    def __init__(self, loaded: LoadedSet, replay: Replay, told: Callable[[str], None]) -> None:
+    def __init__(
+        self, loaded: LoadedSet, replay: Replay, told: Callable[[str], None], way_out: WayOut | None = None
+    ) -> None:
+        self.way_out = way_out
         self.loaded = loaded
         self.replay = replay
         self._told = told
@@ -39,7 +53,8 @@ class Answers:
         self.asked += 1
         found = self.replay.find(room, server, request, time.time_ns())
         if isinstance(found, Miss):
-            self.misses.append((room.title(server, request), found))
+            if self.way_out is None:
+                self.misses.append((room.title(server, request), found))
             return found
         self.warnings.extend(found.warnings)
         return self._reply(room, found)
@@ -50,6 +65,26 @@ class Answers:
         for mock in self.replay.beginnings(room, server, request):
             return self._reply(room, Found(mock=mock, names={}))
         return None
+
+    def knows(self, server: Server) -> bool:
+        """Whether anything was recorded of a destination."""
+        return any(known == server for _, known in self.replay.story.by_server)
+
+    def leaves(self, what: str) -> Callable[[Exchange[Any, Any]], None]:
+        """A request goes to the real server: tells so, and returns what is to be called with what comes of it."""
+        way_out, owner = self.way_out, self.replay.owner
+        assert way_out is not None
+        text = f"{what}: no mock; PASSED THROUGH to the real server"
+        self.warnings.append(text)
+        way_out.told(text)
+
+        def passed(exchange: Exchange[Any, Any]) -> None:
+            if way_out.keep is not None:
+                earlier = self.replay.earlier_ns
+                started, ended = exchange.started_ns - earlier, exchange.ended_ns - earlier
+                way_out.keep(owner, replace(exchange, started_ns=started, ended_ns=ended))
+
+        return passed
 
     def _reply(self, room: Room, found: Found) -> Reply:
         exchange = self._exchange(found.mock)
@@ -79,6 +114,8 @@ class Conversation(asyncio.Protocol):
         self._room: Room | None = None
         self._responder: Responder | None = None
         self._guessing = False  # a mock plays whose request is not known to be the app's
+        self._spoke = False  # the app has been told something
+        self._tunnel: Tunnel | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -87,6 +124,22 @@ class Conversation(asyncio.Protocol):
         self._server = self._destination(answers, transport)
         if answers.replay.speaks_only(generic.ROOM, self._server):
             self._begin(generic.ROOM)
+        elif answers.way_out is not None and not answers.knows(self._server):
+            asyncio.get_running_loop().call_later(_SILENCE, self._listen)
+
+    def _listen(self) -> None:
+        """The app says nothing: it may be for the server to begin."""
+        transport = self._transport
+        silent = self._responder is None and self._tunnel is None and not self._first
+        if silent and transport is not None and not transport.is_closing():
+            self._dig(transport, b"")
+
+    def _dig(self, transport: asyncio.Transport, first: bytes) -> None:
+        self._responder = None
+        passed = self._answers().leaves(f"connection to {self._server}")
+        self._tunnel = Tunnel(self._server, transport, passed)
+        if first:
+            self._tunnel.send(first)
 
     def _destination(self, answers: Answers, transport: asyncio.Transport) -> Server:
         if self._path is not None:
@@ -95,6 +148,9 @@ class Conversation(asyncio.Protocol):
         return answers.loaded.names.server(host, port)
 
     def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.send(data)
+            return
         if self._responder is not None:
             self._do(lambda responder: responder.feed(data))
             return
@@ -104,9 +160,13 @@ class Conversation(asyncio.Protocol):
             return
         first, self._first = self._first, b""
         self._begin(guess if isinstance(guess, Room) else generic.ROOM)
+        if self._tunnel is not None:
+            self._tunnel.send(first)
         self._do(lambda responder: responder.feed(first))
 
     def eof_received(self) -> bool:
+        if self._tunnel is not None:
+            self._tunnel.send_end()
         if self._responder is not None:
             self._do(lambda responder: responder.end())
         return True  # the responder hangs up when it has said all
@@ -114,6 +174,8 @@ class Conversation(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._count_guessed()
         self._responder = None
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     def _begin(self, room: Room) -> None:
         self._room = room
@@ -129,6 +191,7 @@ class Conversation(asyncio.Protocol):
             while acts:
                 act = acts.pop(0)
                 if isinstance(act, Send):
+                    self._spoke = True
                     transport.write(act.data)
                 elif isinstance(act, Ask):
                     acts = self._ask(responder, act.request) + acts
@@ -158,12 +221,25 @@ class Conversation(asyncio.Protocol):
             self._guessing = reply is not None
             if reply is not None:
                 return responder.answer(reply)
+            if answers.way_out is not None and not self._spoke and self._transport is not None:
+                self._dig(self._transport, b"".join(request.turns))
+                return []
         found = answers.find(room, self._server, request)
         if isinstance(found, Miss):
+            if answers.way_out is not None and room is http.ROOM:
+                passed = answers.leaves(room.title(self._server, request))
+                self._asking = asyncio.get_running_loop().create_task(self._ask_outside(request, passed))
+                return []
+            if answers.way_out is not None:
+                answers.misses.append((room.title(self._server, request), found))
             return responder.miss(found.text, found.details)
         if found.ending is Ending.TIMED_OUT:
             return []  # silence, as recorded: the app has a time-out of its own
         return responder.answer(found)
+
+    async def _ask_outside(self, request: Any, passed: Passed) -> None:
+        reply = await ask(self._server, request, passed)
+        self._do(lambda responder: responder.answer(reply))
 
     def _asked(self, request: Any) -> Any:
         """The request as it is looked for."""

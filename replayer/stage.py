@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from intercept import memory, unix_sockets
 from intercept.gate import Gate
@@ -20,6 +21,7 @@ from intercept.sockdiag import Listener, is_own, listeners
 from protocols import dns, generic
 from protocols.generic.wire import GenericRequest
 from replayer.conversation import Answers, Conversation
+from replayer.way_out import resolves
 from testset.errors import ProtocolError
 from testset.model import Ending
 
@@ -219,6 +221,9 @@ class Stage:
             except OSError:
                 return
             try:
+                if self._current().way_out is not None and self._is_new_name(query):
+                    self._loop.create_task(self._resolve_outside(sock, query, client))
+                    continue
                 answer = self._answer_name(query)
             except ProtocolError:
                 continue
@@ -240,6 +245,22 @@ class Stage:
             self.unknown_names.add(asked.name)
             answer = dns.build_answer(query, [names.make(asked.name)])
         return answer
+
+    def _is_new_name(self, query: bytes) -> bool:
+        names, asked = self._current().loaded.names, dns.request_of(query)
+        recorded = names.answers.get((asked.name, asked.qtype))
+        return recorded is None and not names.knows(asked.name) and not names.is_search(asked.name)
+
+    async def _resolve_outside(self, sock: socket.socket, query: bytes, client: Any) -> None:
+        """With a way out, the host says whether there is such a name. The app gets an address of rr's own making, so
+        that what it sends there still comes through rr."""
+        name = dns.request_of(query).name
+        if await resolves(name):
+            answer = dns.build_answer(query, [self._current().loaded.names.make(name)])
+        else:
+            answer = dns.build_error(query, "NXDOMAIN")
+        with contextlib.suppress(OSError):
+            sock.sendto(answer, client)
 
     def _drop(self, sock: socket.socket) -> None:
         for _ in range(64):

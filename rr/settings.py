@@ -161,7 +161,10 @@ class TestSettings:
         "fail", readers.one_of("fail", "report"), "What a missing, extra or changed effect does to a test."
     )
     on_miss: str = _setting(
-        "fail", readers.one_of("fail"), "What a request without a mock gets: an error, never a real call."
+        "fail",
+        readers.one_of("fail", "passthrough", "record"),
+        "A request without a mock: `fail` makes it an error, `passthrough` lets it out to the real server, `record` "
+        "keeps the answer as well.",
     )
     test_sets: tuple[str, ...] = _setting((), readers.list_of(readers.text), "The test sets to replay; all if empty.")
     selected_tests: Mapping[str, tuple[str, ...]] = _setting(

@@ -112,6 +112,17 @@ class Replay:
         return carry(text, self.bindings)
 
     @property
+    def owner(self) -> str:
+        """Whose a new mock would be: the test's; "" where there are no tests."""
+        return self._test
+
+    @property
+    def earlier_ns(self) -> int:
+        """By how much the recording of what happens now was earlier than now."""
+        started = self.story.started_ns(self._test)
+        return self._began_ns - started if started is not None else 0
+
+    @property
     def owners(self) -> tuple[str, ...]:
         """Whose mocks come first just now: the test's, and those of the groups that it is in."""
         return self._owners

@@ -106,7 +106,7 @@ def test_a_flag_wins_over_the_environment_over_the_file(tmp_path: Path) -> None:
         ("xyzzy: 5\n", "rr.yml:1: there is no setting `xyzzy`"),
         ("test:\n  delay: soon\n", "rr.yml:2: `test.delay` must be a duration such as 30s or 1m30s, found 'soon'"),
         ("test: {outbound: maybe}\n", "rr.yml:1: `test.outbound` must be fail or report, found 'maybe'"),
-        ("test: {on_miss: passthrough}\n", "rr.yml:1: `test.on_miss` must be fail, found 'passthrough'"),
+        ("test: {on_miss: pass}\n", "rr.yml:1: `test.on_miss` must be one of fail, passthrough, record, found 'pass'"),
         ("record: 5\n", "rr.yml:1: `record` must be a mapping of settings, found 5"),
         ("record: {app_ports: [0]}\n", "rr.yml:1: `record.app_ports` must be a port (1 to 65535), found [0]"),
         ("record: {sync: 3}\n", "rr.yml:1: `record.sync` must be true or false, found 3"),

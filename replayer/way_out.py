@@ -1,0 +1,191 @@
+"""The one deliberate way out of a replay: `--on-miss passthrough` and `record`.
+
+Without it nothing leaves, and a request without a mock is an error. With it, such a request goes to its real
+destination, from the host and through rr, and whoever runs the replay is told of each. HTTP goes request by request, so
+that a connection may be answered by mocks and by the real server in turn; what rr cannot read is carried as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+from intercept.connection import reset_when_closed
+from protocols import generic, http
+from protocols.bodies import KeptBody
+from protocols.furniture import Context, Limits, Reply
+from protocols.generic.wire import GenericRequest
+from protocols.http.wire import HttpRequest
+from replayer.sending import send
+from testset.errors import ProtocolError
+from testset.model import Ending, Exchange, ExchangeId, Server, Side
+
+_ANSWER_CEILING = 60.0  # seconds; the app has a time-out of its own
+_LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096)
+
+Passed = Callable[[Exchange[Any, Any]], None]
+
+
+async def resolves(name: str) -> bool:
+    """Whether the host knows this name."""
+    try:
+        await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return True
+
+
+async def ask(server: Server, request: HttpRequest, passed: Passed) -> Reply:
+    """What the real server answers."""
+    started = time.time_ns()
+    try:
+        sock = await _dial(server)
+    except OSError as error:
+        ending = _failure(error)
+        passed(_exchange(http.ROOM.name, server, request, None, ending, started))
+        return Reply(None, ending)
+    got = await send(sock, request, _ANSWER_CEILING)
+    ending = Ending.ANSWERED if got.problem is None else Ending.CUT_SHORT
+    passed(_exchange(http.ROOM.name, server, request, got.response, ending, started))
+    return Reply(got.response, ending)
+
+
+class Tunnel(asyncio.Protocol):
+    """Carries a connection whose protocol rr cannot read: this is the side of the real server."""
+
+    def __init__(self, server: Server, app: asyncio.Transport, passed: Passed) -> None:
+        self._server = server
+        self._app = app
+        self._passed = passed
+        self._real: asyncio.Transport | None = None
+        self._early: list[bytes] = []
+        self._early_end = False
+        context = Context(connection=0, inbound=False, server=server)
+        self._decoder = generic.ROOM.decoder(context, _LIMITS, lambda: KeptBody(_LIMITS.message))
+        self._decoding = True
+        self._task = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        started = time.time_ns()
+        try:
+            sock = await _dial(self._server)
+            await loop.create_connection(lambda: self, sock=sock)
+        except OSError as error:
+            ending = _failure(error)
+            request = GenericRequest(turns=())
+            self._passed(_exchange(generic.ROOM.name, self._server, request, None, ending, started))
+            reset_when_closed(self._app.get_extra_info("socket"))
+            self._app.abort()
+
+    # -- what the app sends ---------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        if self._real is None:
+            self._early.append(data)
+            return
+        self._note(Side.CLIENT, data)
+        self._real.write(data)
+
+    def send_end(self) -> None:
+        self._early_end = True
+        if self._real is not None and self._real.can_write_eof():
+            self._real.write_eof()
+
+    def close(self) -> None:
+        """The app is gone."""
+        self._task.cancel()
+        if self._real is not None:
+            self._real.close()
+
+    # -- what the real server sends -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._real = transport
+        early, self._early = self._early, []
+        for data in early:
+            self.send(data)
+        if self._early_end:
+            self.send_end()
+
+    def data_received(self, data: bytes) -> None:
+        self._note(Side.SERVER, data)
+        self._app.write(data)
+
+    def eof_received(self) -> bool:
+        if self._app.can_write_eof() and not self._app.is_closing():
+            self._app.write_eof()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        ending = Ending.RESET if error is not None else Ending.ANSWERED
+        if self._decoding:
+            now = time.time_ns()
+            found = self._decoder.end(Side.SERVER, ending, now) or self._decoder.end(Side.CLIENT, ending, now)
+            for exchange in found:
+                self._passed(exchange)
+        self._app.close()
+
+    def _note(self, side: Side, data: bytes) -> None:
+        if self._decoding:
+            try:
+                self._decoder.feed(side, data, time.time_ns())
+            except ProtocolError:
+                self._decoding = False  # too much to keep: it is passed on all the same
+
+
+async def _dial(server: Server) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    if server.port == 0:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        addresses: list[tuple[socket.socket, Any]] = [(sock, server.host)]
+    else:
+        found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+        addresses = [(socket.socket(family, kind, number), address) for family, kind, number, _, address in found]
+    trouble: OSError | None = None
+    chosen: socket.socket | None = None
+    for sock, address in addresses:
+        sock.setblocking(False)
+        if chosen is None:
+            try:
+                await loop.sock_connect(sock, address)
+                chosen = sock
+                continue
+            except OSError as error:
+                trouble = error
+        sock.close()
+    if chosen is None:
+        raise trouble if trouble is not None else OSError(f"{server.host} has no address")
+    return chosen
+
+
+def _failure(error: OSError) -> Ending:
+    match error:
+        case ConnectionRefusedError() | FileNotFoundError():
+            return Ending.REFUSED
+        case socket.gaierror():
+            return Ending.UNKNOWN_HOST
+        case TimeoutError():
+            return Ending.TIMED_OUT
+        case _:
+            return Ending.UNREACHABLE
+
+
+def _exchange(
+    protocol: str, server: Server, request: Any, response: Any, ending: Ending, started_ns: int
+) -> Exchange[Any, Any]:
+    return Exchange(
+        id=ExchangeId(0, 0),
+        protocol=protocol,
+        inbound=False,
+        server=server,
+        request=request,
+        response=response,
+        ending=ending,
+        started_ns=started_ns,
+        ended_ns=time.time_ns(),
+    )
