@@ -23,8 +23,9 @@ from rr.record import KEPLOY
 from rr.recover import HASH_SEED
 from rr.settings import Settings, load_settings
 from testset.config import SetConfig
-from testset.errors import NoTestSetError, RRError, UsageError
+from testset.errors import NoTestSetError, RRError, SecretError, UsageError
 from testset.redaction import Redactor
+from testset.secrets import FILE_NAME, Vault
 from testset.store import TestSet, TestSetStore, natural
 
 
@@ -55,8 +56,8 @@ def test(options: Options) -> int:
     if not names:
         raise NoTestSetError(f"There is no test set in {store.root}.")
     sets = _with_tests([store.get(name) for name in names], frozenset(options.tests))
-    redactor = Redactor(store.vault(), settings.redact.rules())
     run_folder = new_run(store.root / "reports")
+    redactor = Redactor(_vault_to_hide(store, run_folder), settings.redact.rules())
     with ReportWriter(
         run_folder, command=settings.command or "", redact=redactor.redact_text, junit_file=options.junit
     ) as writer:
@@ -85,6 +86,17 @@ def _with_tests(sets: list[TestSet], wanted: frozenset[str]) -> list[TestSet]:
             remedy=f"There are: {', '.join(there[:8])}{', …' if len(there) > 8 else ''}.",
         )
     return [each for each in sets if names[each.name] & wanted]
+
+
+def _vault_to_hide(store: TestSetStore, run_folder: Path) -> Vault:
+    """The secrets that must not show. Without the key none of them is known, and so none can show; a test that has to
+    send one says so itself."""
+    vault = store.vault()
+    try:
+        vault.values()
+    except SecretError:
+        return Vault(run_folder / FILE_NAME)  # which is not there
+    return vault
 
 
 class _Run:
