@@ -311,15 +311,17 @@ MocksName = Annotated[str, typer.Option("--name", help="The name of the set of m
 
 @mocks.command("record")
 def mock_record(
-    words: Words, name: MocksName = "default", path: Folder = None, config_path: ConfigFolder = None, debug: Debug = False
+    words: Words,
+    name: MocksName = "default",
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    debug: Debug = False,
 ) -> int:
     """Run any command, and keep what it asks of others as mocks: rr mock record -- pytest."""
     from rr.mock_record import CommandOptions, record
 
     flags = {"path": str(path) if path is not None else None}
-    return record(
-        CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug)
-    )
+    return record(CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug))
 
 
 @mocks.command("replay")
@@ -338,9 +340,7 @@ def mock_replay(
     from rr.mock_replay import replay
 
     flags = {"path": str(path) if path is not None else None, "test.on_miss": on_miss}
-    return replay(
-        CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug)
-    )
+    return replay(CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug))
 
 
 def _name_in(metadata: str | None) -> str | None:
