@@ -12,18 +12,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from intercept.sockdiag import Listener
 from protocols.furniture import Value
 from protocols.http import ROOM as HTTP
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.compare import NO_NOISE, Noise, Rules, compare
-from replayer.conversation import Answers
+from replayer.conversation import Answers, WayOut
 from replayer.loading import LoadedSet, room_of
 from replayer.report.curl import curl
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
+from replayer.scene import Elsewhere, OnHost, Scene
 from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
@@ -56,6 +56,12 @@ class Plan:
     fail_fast: bool = False
     allowed_sockets: Sequence[str] = ()
     show_output: bool = False
+    base_path: str | None = None  # where the app runs already
+    mocking: bool = True
+
+    @property
+    def is_mocked(self) -> bool:
+        return self.mocking and self.base_path is None
 
 
 @dataclass(slots=True)
@@ -74,8 +80,15 @@ class SetRun:
     """One test set on one stage."""
 
     def __init__(
-        self, loaded: LoadedSet, plan: Plan, on_test: Callable[[TestResult], None], stopped: Callable[[], bool]
+        self,
+        loaded: LoadedSet,
+        plan: Plan,
+        on_test: Callable[[TestResult], None],
+        stopped: Callable[[], bool],
+        way_out: WayOut | None = None,
     ) -> None:
+        """`way_out`: where requests without a mock go, if they may go anywhere."""
+        self._way_out = way_out
         self._loaded = loaded
         self._plan = plan
         self._on_test = on_test
@@ -98,17 +111,17 @@ class SetRun:
                 outcome.status = SetStatus.NO_TESTS_TO_RUN
                 outcome.reason = "no test of the set was chosen" if loaded.tests else "the set has no tests"
             return outcome
-        story = Story(loaded.tests, loaded.mocks(), room_of, Options(recall=loaded.recall))
+        mocks = loaded.mocks() if plan.is_mocked else ()
+        story = Story(loaded.tests, mocks, room_of, Options(recall=loaded.recall))
         replay = Replay(story)
         names = {one.name for one in chosen}
         self._setup = story.needed(names)
         chosen = [one for one in loaded.tests if one.name in names or one.name in self._setup]
         replay.given(_environment_values(plan.environment))
-        answers = Answers(loaded, replay, outcome.warnings.append)
-        asyncio.get_running_loop().set_exception_handler(lambda _loop, facts: answers.faults.append(_fault(facts)))
+        answers = Answers(loaded, replay, outcome.warnings.append, self._way_out)
+        _note_faults(answers.faults)
         try:
-            async with Stage(loaded.unix_sockets(), plan.allowed_sockets) as stage:
-                stage.serve(answers)
+            async with self._scene(answers) as stage:
                 stage.start(plan.command, plan.environment, plan.folder, None if plan.show_output else self._log)
                 try:
                     await self._ready(stage, chosen[0])
@@ -129,6 +142,16 @@ class SetRun:
             outcome.status, outcome.reason = SetStatus.USER_ABORT, "the run was stopped"
         return outcome
 
+    def _scene(self, answers: Answers) -> Scene:
+        plan = self._plan
+        if plan.base_path:
+            return Elsewhere(plan.base_path)
+        if not plan.mocking:
+            return OnHost()
+        stage = Stage(self._loaded.unix_sockets(), plan.allowed_sockets)
+        stage.serve(answers)
+        return stage
+
     def _is_chosen(self, name: str) -> bool:
         return (not self._plan.only or name in self._plan.only) and name not in self._plan.without
 
@@ -139,18 +162,19 @@ class SetRun:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    async def _ready(self, stage: Stage, first: TestCase) -> None:
+    async def _ready(self, stage: Scene, first: TestCase) -> None:
         """Wait until the app listens where the first test goes, and answers the health URL if there is one."""
         plan = self._plan
         port = self._port(first)
         deadline = time.monotonic() + plan.delay
         while True:
             self._check_alive(stage)
-            there = stage.listeners()
-            if any(one.port == port for one in there):
+            if stage.listens(port):
                 break
             if time.monotonic() > deadline:
-                seen = ", ".join(sorted(f"{one.host}:{one.port}" for one in there))
+                if plan.base_path:
+                    raise AppNotReadyError(f"Nothing answers at {plan.base_path}.", remedy="Start the app first.")
+                seen = ", ".join(sorted(f"{one.host}:{one.port}" for one in stage.listeners()))
                 raise AppNotReadyError(
                     f"The app did not listen on port {port} within {plan.delay:g} s"
                     + (f"; it listens on {seen}." if seen else ".")
@@ -161,7 +185,7 @@ class SetRun:
         if plan.health_url:
             await self._healthy(stage, plan.health_url, deadline)
 
-    async def _healthy(self, stage: Stage, url: str, deadline: float) -> None:
+    async def _healthy(self, stage: Scene, url: str, deadline: float) -> None:
         from urllib.parse import urlsplit
 
         parts = urlsplit(url)
@@ -170,7 +194,7 @@ class SetRun:
         while True:
             self._check_alive(stage)
             try:
-                sock = await stage.connect(_address(stage.listeners(), parts.port or 80), parts.port or 80)
+                sock = await stage.connect(stage.address(parts.port or 80), parts.port or 80)
                 got = await send(sock, request, self._plan.api_timeout)
             except OSError:
                 got = None
@@ -181,8 +205,8 @@ class SetRun:
                 raise AppNotReadyError(f"{url} answered {said} after {self._plan.delay:g} s.")
             await asyncio.sleep(0.05)
 
-    def _check_alive(self, stage: Stage) -> None:
-        code = stage.namespace.exit_code()
+    def _check_alive(self, stage: Scene) -> None:
+        code = stage.exit_code()
         if code is not None:
             how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
             if code == _NOT_FOUND:
@@ -190,10 +214,10 @@ class SetRun:
                 raise AppDiedError(f"The app ended with {how}.", remedy=remedy)
             raise AppDiedError(f"The app ended with {how}.")
 
-    async def _stop(self, stage: Stage) -> None:
+    async def _stop(self, stage: Scene) -> None:
         """Gently, so that the app can write its own files; the mocks go on answering meanwhile."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, stage.namespace.stop, STOP)
+        await loop.run_in_executor(None, stage.stop, STOP)
 
     def _last_output(self) -> str:
         size = os.fstat(self._log).st_size
@@ -202,7 +226,7 @@ class SetRun:
 
     # -- the tests -----------------------------------------------------------------------------------------------
 
-    async def _tests(self, stage: Stage, replay: Replay, answers: Answers, chosen: Sequence[TestCase]) -> None:
+    async def _tests(self, stage: Scene, replay: Replay, answers: Answers, chosen: Sequence[TestCase]) -> None:
         for test in chosen:
             if self._stopped():
                 return
@@ -214,7 +238,7 @@ class SetRun:
                 return
         self._complete = True
 
-    async def _test(self, stage: Stage, replay: Replay, answers: Answers, case: TestCase) -> TestResult:
+    async def _test(self, stage: Scene, replay: Replay, answers: Answers, case: TestCase) -> TestResult:
         recorded = case.exchange
         started = time.time()
         facts: dict[str, Any] = {
@@ -238,15 +262,19 @@ class SetRun:
         except SecretError as error:
             return TestResult(verdict=Verdict.ERRORED, reasons=(str(error),), **facts)
         replay.given(HTTP.values(request))
+        authority = stage.authority()
+        if authority is not None:
+            headers = tuple((name, authority if name.lower() == "host" else value) for name, value in request.headers)
+            request = replace(request, headers=headers)
         try:
             sock = await stage.connect(self._host(stage, case), self._port(case))
             got = await send(sock, request, self._plan.api_timeout)
         except OSError as error:
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
         if got.response is None:
-            effects = replay.end_test(time.time_ns())
+            effects = self._without_passed(replay.end_test(time.time_ns()), answers)
             took = time.time() - started
-            verdict = Verdict.FAILED if stage.namespace.exit_code() is None else Verdict.ERRORED
+            verdict = Verdict.FAILED if stage.exit_code() is None else Verdict.ERRORED
             return TestResult(
                 verdict=verdict, reasons=(got.problem or "",), took=took, **facts, **self._said(effects, answers)
             )
@@ -261,7 +289,7 @@ class SetRun:
             forgive=answer.forgive,
         )
         await self._wait_for_effects(replay)
-        effects = replay.end_test(time.time_ns())
+        effects = self._without_passed(replay.end_test(time.time_ns()), answers)
         said = self._said(effects, answers)
         reasons = (got.problem,) if got.problem else ()
         bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
@@ -275,6 +303,13 @@ class SetRun:
             **facts,
             **said,
         )
+
+    def _without_passed(self, effects: Effects, answers: Answers) -> Effects:
+        """What was let out to the real server has an answer: that it had no mock is a warning."""
+        if self._way_out is None:
+            return effects
+        missed = {title for title, _ in answers.misses}
+        return replace(effects, missed=tuple(one for one in effects.missed if one.title in missed))
 
     async def _wait_for_effects(self, replay: Replay) -> None:
         """A test stays open while recorded effects are outstanding: twice the recorded gap at most."""
@@ -301,10 +336,13 @@ class SetRun:
             return {"warnings": (*warnings, *map(str, told), *map(str, misses))}
         return {"effects": told, "misses": misses, "warnings": warnings}
 
-    def _tell(self, stage: Stage, replay: Replay, answers: Answers) -> None:
+    def _tell(self, stage: Scene, replay: Replay, answers: Answers) -> None:
         warnings = self.outcome.warnings
         if self._complete:
             self.outcome.unused = replay.unused()
+        if not isinstance(stage, Stage):
+            warnings.append("no mocks were served and no calls looked at: only the responses were compared")
+            return
         for name in sorted(stage.unknown_names):
             warnings.append(f"the app looked up {name}, which the recording does not know")
         if stage.datagrams:
@@ -316,19 +354,21 @@ class SetRun:
     def _port(self, test: TestCase) -> int:
         return self._plan.port or test.exchange.server.port or 80
 
-    def _host(self, stage: Stage, test: TestCase) -> str:
-        return self._plan.host or _address(stage.listeners(), self._port(test))
+    def _host(self, stage: Scene, test: TestCase) -> str:
+        return self._plan.host or stage.address(self._port(test))
 
 
-def _address(listeners: frozenset[Listener], port: int) -> str:
-    """The address inside at which the app listens on a port."""
-    there = sorted(one.host for one in listeners if one.port == port)
-    for host in there:
-        if host in ("0.0.0.0", "127.0.0.1"):
-            return "127.0.0.1"
-    if not there:
-        return "127.0.0.1"
-    return "::1" if there[0] == "::" else there[0]
+def _note_faults(faults: list[str]) -> None:
+    """What goes wrong in rr while it serves is noted for every set that runs: it cannot be told whose it was."""
+    loop = asyncio.get_running_loop()
+    others = loop.get_exception_handler()
+
+    def note(loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
+        faults.append(_fault(facts))
+        if others is not None:
+            others(loop, facts)
+
+    loop.set_exception_handler(note)
 
 
 def _fault(facts: dict[str, Any]) -> str:

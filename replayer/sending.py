@@ -71,6 +71,23 @@ async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Rec
     return Received(exchange.response, problem, started, time.time_ns())
 
 
+async def connected(host: str, port: int) -> socket.socket:
+    """A connection from the host to a name or address."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    trouble: OSError | None = None
+    for family, kind, number, _name, address in found:
+        sock = socket.socket(family, kind, number)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, address)
+            return sock
+        except OSError as error:
+            sock.close()
+            trouble = error
+    raise trouble if trouble is not None else OSError(f"{host} has no address")
+
+
 def renamed(request: HttpRequest, rename: Callable[[str], str]) -> HttpRequest:
     """The request with the values that this run calls otherwise."""
     headers = tuple((name, rename(value)) for name, value in request.headers)

@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
+from types import TracebackType
 from typing import Any
 
 from intercept import memory, unix_sockets
@@ -21,6 +22,7 @@ from intercept.sockdiag import Listener, is_own, listeners
 from protocols import dns, generic
 from protocols.generic.wire import GenericRequest
 from replayer.conversation import Answers, Conversation
+from replayer.scene import Scene, Steps
 from replayer.way_out import resolves
 from testset.errors import ProtocolError
 from testset.model import Ending
@@ -29,7 +31,7 @@ _LARGEST_DATAGRAM = 65535
 _LOOK_AGAIN = 0.5  # seconds between two looks for new Unix sockets of the host
 
 
-class Stage:
+class Stage(Scene):
     """One namespace for one run of the app. Use as an asynchronous context manager."""
 
     def __init__(self, unix: Sequence[str] = (), allowed: Sequence[str] = ()) -> None:
@@ -67,7 +69,9 @@ class Stage:
             self._loop.add_reader(sock.fileno(), self._drop, sock)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         inside = self.namespace.inside
         for sock in (inside.queue, *inside.tcp, *inside.dns, *inside.udp):
             self._loop.remove_reader(sock.fileno())
@@ -87,6 +91,12 @@ class Stage:
 
     def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
         self.namespace.start(["/bin/sh", "-c", command], environment, folder, output)
+
+    def exit_code(self) -> int | None:
+        return self.namespace.exit_code()
+
+    def stop(self, steps: Steps) -> int:
+        return self.namespace.stop(steps)
 
     def listeners(self) -> frozenset[Listener]:
         """Where the app listens."""

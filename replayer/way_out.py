@@ -19,7 +19,7 @@ from protocols.bodies import KeptBody
 from protocols.furniture import Context, Limits, Reply
 from protocols.generic.wire import GenericRequest
 from protocols.http.wire import HttpRequest
-from replayer.sending import send
+from replayer.sending import connected, send
 from testset.errors import ProtocolError
 from testset.model import Ending, Exchange, ExchangeId, Server, Side
 
@@ -139,28 +139,16 @@ class Tunnel(asyncio.Protocol):
 
 
 async def _dial(server: Server) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    if server.port == 0:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        addresses: list[tuple[socket.socket, Any]] = [(sock, server.host)]
-    else:
-        found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
-        addresses = [(socket.socket(family, kind, number), address) for family, kind, number, _, address in found]
-    trouble: OSError | None = None
-    chosen: socket.socket | None = None
-    for sock, address in addresses:
-        sock.setblocking(False)
-        if chosen is None:
-            try:
-                await loop.sock_connect(sock, address)
-                chosen = sock
-                continue
-            except OSError as error:
-                trouble = error
+    if server.port:
+        return await connected(server.host, server.port)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, server.host)
+    except OSError:
         sock.close()
-    if chosen is None:
-        raise trouble if trouble is not None else OSError(f"{server.host} has no address")
-    return chosen
+        raise
+    return sock
 
 
 def _failure(error: OSError) -> Ending:

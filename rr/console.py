@@ -10,6 +10,7 @@ alone: the caller then gives the console standard error as `out`.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import threading
@@ -71,8 +72,15 @@ class Console:
         self._debug = debug
         self._lock = threading.RLock()
         self._counter = ""
+        self._prefix = ""
         self._name_width = 7
         self._title_width = _LOOK_AHEAD
+
+    def of_set(self, name: str) -> Console:
+        """The same console for one of several test sets that run at once: each line says which."""
+        console = copy.copy(self)
+        console._prefix = f"{name}  "
+        return console
 
     # -- anything --------------------------------------------------------------------------------------------------
 
@@ -193,7 +201,7 @@ class Console:
         with self._lock:
             if self._counter:
                 self._out.replace_last("")
-            stream.print(line)
+            stream.print([(self._prefix, _DIM), *line] if self._prefix else line)
             if self._counter:
                 self._out.replace_last(self._counter)
 

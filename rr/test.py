@@ -9,18 +9,21 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from replayer.compare import Noise, noise_of_settings
+from replayer.conversation import WayOut
 from replayer.loading import LoadedSet
 from replayer.report.as_json import as_json
 from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
 from replayer.run import Outcome, Plan, SetRun
 from rr.console import Console
+from rr.keeping import Keeper
 from rr.record import KEPLOY
-from rr.recover import HASH_SEED
+from rr.recover import HASH_SEED, many
 from rr.settings import Settings, load_settings
 from testset.config import SetConfig
 from testset.errors import NoTestSetError, RRError, SecretError, UsageError
@@ -61,7 +64,7 @@ def test(options: Options) -> int:
     with ReportWriter(
         run_folder, command=settings.command or "", redact=redactor.redact_text, junit_file=options.junit
     ) as writer:
-        run = _Run(console, settings, options, store, writer)
+        run = _Run(console, settings, options, store, writer, run_folder)
         with run.interruptible():
             asyncio.run(run.all(sets))
         result = writer.close()
@@ -103,13 +106,21 @@ class _Run:
     """All sets of one run."""
 
     def __init__(
-        self, console: Console, settings: Settings, options: Options, store: TestSetStore, writer: ReportWriter
+        self,
+        console: Console,
+        settings: Settings,
+        options: Options,
+        store: TestSetStore,
+        writer: ReportWriter,
+        folder: Path,
     ) -> None:
         self._console = console
         self._settings = settings
         self._options = options
         self._store = store
         self._writer = writer
+        self._folder = folder
+        self._several = False
         self._interrupted = False
         self._not_green: set[str] = set()
 
@@ -130,6 +141,7 @@ class _Run:
                 signal.signal(number, handler)
 
     async def all(self, sets: list[TestSet]) -> None:
+        self._several = len(sets) > 1
         turns = asyncio.Semaphore(self._options.jobs)
 
         async def one(test_set: TestSet) -> None:
@@ -140,14 +152,18 @@ class _Run:
         await asyncio.gather(*(one(test_set) for test_set in sets))
 
     async def _set(self, test_set: TestSet) -> None:
-        console, writer = self._console, self._writer
+        console, writer = self._console_of(test_set), self._writer
         writer.begin_set(test_set.name)
+        redactor = Redactor(_vault_to_hide(self._store, self._folder), self._settings.redact.rules())
+        keeper = Keeper(self._store, test_set, redactor, self._store.vault())
         try:
             loaded = LoadedSet(test_set, self._store.vault())
             plan = self._plan(loaded.config, test_set)
-            console.headline(f"Replaying {test_set.name}", f"{len(loaded.tests)} tests, {plan.command}")
-            run = SetRun(loaded, plan, self._told, lambda: self._interrupted)
-            outcome = await run.run()
+            console.headline(f"Replaying {test_set.name}", f"{len(loaded.tests)} tests, {_where(plan)}")
+            way_out = _way_out(self._settings.test.on_miss, console, keeper)
+            run = SetRun(loaded, plan, partial(self._told, console), lambda: self._interrupted, way_out)
+            with keeper:
+                outcome = await run.run()
         except RRError as error:
             console.error(error)
             writer.end_set(test_set.name, SetStatus.INTERNAL_ERR, reason=str(error))
@@ -158,7 +174,9 @@ class _Run:
             console.note(f"    {line}")
         for warning in outcome.warnings:
             console.warning(warning)
-        self._unused(loaded, plan, outcome)
+        if keeper.count:
+            console.note(f"{many(keeper.count, 'mock')} added to {test_set.name}")
+        self._unused(console, loaded, plan, outcome)
         writer.end_set(
             test_set.name,
             outcome.status,
@@ -167,29 +185,34 @@ class _Run:
             warnings=tuple(outcome.warnings),
         )
 
-    def _unused(self, loaded: LoadedSet, plan: Plan, outcome: Outcome) -> None:
+    def _console_of(self, test_set: TestSet) -> Console:
+        """With several sets at once, each line says which it is about."""
+        return self._console.of_set(test_set.name) if self._options.jobs > 1 and self._several else self._console
+
+    def _unused(self, console: Console, loaded: LoadedSet, plan: Plan, outcome: Outcome) -> None:
         """Mocks that answered nothing say so only when all that could ask for them has run, and was right."""
         if not outcome.unused or outcome.status is not None or plan.only or plan.without:
             return
         mocks = "1 mock was" if len(outcome.unused) == 1 else f"{len(outcome.unused)} mocks were"
         names = ", ".join(outcome.unused[:8]) + (" …" if len(outcome.unused) > 8 else "")
         if not self._options.remove_unused_mocks:
-            self._console.note(f"{mocks} not used: {names}")
+            console.note(f"{mocks} not used: {names}")
         elif loaded.test_set.name in self._not_green:
-            self._console.note(f"{mocks} not used, and not removed, because not every test passed: {names}")
+            console.note(f"{mocks} not used, and not removed, because not every test passed: {names}")
         else:
             loaded.drop_mocks(outcome.unused)
-            self._console.note(f"{mocks} not used, and removed: {names}")
+            console.note(f"{mocks} not used, and removed: {names}")
 
-    def _told(self, result: TestResult) -> None:
+    def _told(self, console: Console, result: TestResult) -> None:
         if result.verdict is not Verdict.PASSED:
             self._not_green.add(result.set)
-        self._console.replayed(self._writer.add(result))
+        console.replayed(self._writer.add(result))
 
     def _plan(self, config: SetConfig, test_set: TestSet) -> Plan:
         settings, options = self._settings, self._options
-        command = settings.command or config.command
-        if not command:
+        command = settings.command or config.command or ""
+        base_path = settings.test.base_path
+        if not command and not base_path:
             raise UsageError(
                 f"Neither the command line nor rr.yml nor {test_set.name} says how the app is started.",
                 remedy='Say it: rr test -c "python app.py".',
@@ -217,7 +240,21 @@ class _Run:
             fail_fast=options.fail_fast,
             allowed_sockets=settings.sockets.allow,
             show_output=options.debug,
+            base_path=base_path,
+            mocking=options.mocking,
         )
+
+
+def _way_out(on_miss: str, console: Console, keeper: Keeper) -> WayOut | None:
+    if on_miss == "fail":
+        return None
+    return WayOut(console.warning, keeper.keep if on_miss == "record" else None)
+
+
+def _where(plan: Plan) -> str:
+    if plan.base_path:
+        return f"the app at {plan.base_path}, without mocks"
+    return plan.command if plan.mocking else f"{plan.command}, without mocks"
 
 
 def _noise(settings: Settings, name: str) -> Noise:
