@@ -293,8 +293,9 @@ class SetRun:
         said = self._said(effects, answers)
         reasons = (got.problem,) if got.problem else ()
         bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
-        facts["response"] = _spec_of(response, recorded, got)
         verdict = Verdict.ERRORED if answers.faults else Verdict.FAILED if bad else Verdict.PASSED
+        if verdict is not Verdict.PASSED:
+            facts["response"] = _spec_of(response, recorded, got)
         return TestResult(
             verdict=verdict,
             reasons=(*answers.faults, *reasons),

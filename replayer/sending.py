@@ -41,7 +41,7 @@ async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Rec
     found: list[Exchange[Any, Any]] = []
     problem: str | None = None
     try:
-        sender = asyncio.ensure_future(_write(loop, sock, request, lambda data: _feed(decoder, Side.CLIENT, data)))
+        sender = _write(loop, sock, request, decoder)
         try:
             async with asyncio.timeout(timeout):
                 while not found:
@@ -52,8 +52,9 @@ async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Rec
                         break
                     found = decoder.feed(Side.SERVER, data, time.time_ns())
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            if sender is not None:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
     except TimeoutError:
         problem = f"the app did not answer within {timeout:g} s"
     except ProtocolError as error:
@@ -97,27 +98,42 @@ def renamed(request: HttpRequest, rename: Callable[[str], str]) -> HttpRequest:
     return replace(request, target=rename(request.target), headers=headers, body=body)
 
 
-def _feed(decoder: HttpDecoder, side: Side, data: bytes) -> None:
-    decoder.feed(side, data, time.time_ns())
+def _write(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, request: HttpRequest, decoder: HttpDecoder
+) -> asyncio.Task[None] | None:
+    """Writes the request; what the socket does not take at once is written by the task, while the answer is waited for.
+
+    A peer that hangs up has perhaps answered before: that counts, and so a broken connection is the reader's to tell.
+    """
+    if isinstance(request.body, FileBody):
+        return loop.create_task(_write_file(loop, sock, request, request.body, decoder))
+    data = wire.request_bytes(request)
+    decoder.feed(Side.CLIENT, data, time.time_ns())
+    try:
+        sent = sock.send(data)
+    except BlockingIOError:
+        sent = 0
+    except OSError:
+        return None
+    return loop.create_task(_write_rest(loop, sock, data[sent:])) if sent < len(data) else None
 
 
-async def _write(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, request: HttpRequest, told: Callable[[bytes], None]
+async def _write_rest(loop: asyncio.AbstractEventLoop, sock: socket.socket, data: bytes) -> None:
+    await loop.sock_sendall(sock, data)
+
+
+async def _write_file(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, request: HttpRequest, body: FileBody, decoder: HttpDecoder
 ) -> None:
-    if not isinstance(request.body, FileBody):
-        data = wire.request_bytes(request)
-        told(data)
-        await loop.sock_sendall(sock, data)
-        return
-    head = wire.request_head(request)
     chunked = wire.has_token(request.headers, "transfer-encoding", "chunked")
-    told(head)
-    await loop.sock_sendall(sock, head)
-    with open(request.body.path, "rb") as file:
+
+    async def write(data: bytes) -> None:
+        decoder.feed(Side.CLIENT, data, time.time_ns())
+        await loop.sock_sendall(sock, data)
+
+    await write(wire.request_head(request))
+    with open(body.path, "rb") as file:
         while piece := file.read(_PIECE):
-            data = wire.chunk(piece) if chunked else piece
-            told(data)
-            await loop.sock_sendall(sock, data)
+            await write(wire.chunk(piece) if chunked else piece)
     if chunked:
-        told(wire.last_chunk(request.trailers))
-        await loop.sock_sendall(sock, wire.last_chunk(request.trailers))
+        await write(wire.last_chunk(request.trailers))
