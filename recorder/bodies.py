@@ -10,11 +10,12 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from testset.errors import StorageError
+from testset.files import storage
 from testset.model import Body, BodyBuffer, Exchange, FileBody
 from testset.redaction import RedactingStream, Redactor
 
@@ -48,22 +49,22 @@ class ArrivingBody:
             return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         assert self._stream is not None
         self._put(self._stream.finish())
-        self._file.close()
+        with self._kept_or_gone():
+            self._file.close()
         return FileBody(path=self._path, size=self._size, sha256=self._digest.hexdigest())
 
     def discard(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what the disk did not take is not wanted any more
+                self._file.close()
             self._path.unlink(missing_ok=True)
         self._parts.clear()
 
     def _move(self) -> None:
         self._path = self._folder / f".rr-{secrets.token_hex(8)}.tmp"
-        try:
+        with storage(self._path):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = open(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb")  # noqa: SIM115
-        except OSError as error:
-            raise StorageError(f"{self._path} cannot be written: {error.strerror}.") from error
         self._stream = self._redactor.stream()
         parts, self._parts = self._parts, []
         self._size = 0
@@ -78,10 +79,18 @@ class ArrivingBody:
         assert self._file is not None
         self._digest.update(data)
         self._size += len(data)
-        try:
+        with self._kept_or_gone():
             self._file.write(data)
-        except OSError as error:
-            raise StorageError(f"{self._path} cannot be written: {error.strerror}.") from error
+
+    @contextlib.contextmanager
+    def _kept_or_gone(self) -> Iterator[None]:
+        """A file that cannot be completed does not fill the disk any further."""
+        try:
+            with storage(self._path):
+                yield
+        except StorageError:
+            self.discard()
+            raise
 
 
 def arriving_in(folder: Path, redactor: Redactor) -> Callable[[], BodyBuffer]:

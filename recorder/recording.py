@@ -119,10 +119,12 @@ class Recording:
         return found
 
     def make_room(self) -> None:
-        """Move what waits in memory to disk when it is more than half of what the journal may have."""
+        """Move what waits in memory to disk when it is more than half of what the journal may have: the segment that is
+        read and the one that is written have to fit in beside it."""
+        most = max(0, min(self._memory_limit // 2, self._memory_limit - 2 * SEGMENT_BYTES))
         complete = [number for number in self._in_memory() if number > self._reader.segment][:-1]
         waiting = sum(segment_path(self._session.path, number).stat().st_size for number in complete)
-        while complete and waiting > self._memory_limit // 2:
+        while complete and waiting > most:
             number = complete.pop(0)
             size = segment_path(self._session.path, number).stat().st_size
             self._spill_is_full = not self._spill.move(number)

@@ -56,7 +56,7 @@ class Handler(socketserver.StreamRequestHandler):
             "call": lambda: self.reply({"id": rest, "user": self.call(rest)}),
             "big": lambda: self.big(int(rest.partition("/")[0])),  # what follows is the client's
             "sent": lambda: self.reply({"bytes": SENT[0]}),
-            "slow": lambda: (time.sleep(int(rest) / 1000), self.reply({"slept": rest})),
+            "slow": lambda: self.slow(int(rest)),
             "peer": lambda: self.reply({"peer": self.client_address[0]}),
             "reset": lambda: self.end(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 1000, reset=True),
             "short": lambda: self.end(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 100),
@@ -87,6 +87,10 @@ class Handler(socketserver.StreamRequestHandler):
             self.upstream.close()
             self.upstream = None
             return f"failed: {type(error).__name__}"
+
+    def slow(self, milliseconds: int) -> None:
+        time.sleep(milliseconds / 1000)
+        self.reply({"slept": str(milliseconds)})
 
     def big(self, size: int) -> None:
         self.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Type: image/x-pieces\r\nContent-Length: {size}\r\n\r\n".encode())

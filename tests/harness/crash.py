@@ -118,8 +118,10 @@ def family(pid: int) -> Family:
     def one(entry: str) -> psutil.Process | None:
         return next((child for child in rr.children() if any(entry in word for word in child.cmdline())), None)
 
-    launcher = eventually(lambda: one("intercept.launcher"), "rr's launcher runs")
-    relay = eventually(lambda: one("intercept.relay"), "rr's relay runs")
+    eventually(lambda: one("intercept.launcher") and one("intercept.relay"), "rr's launcher and relay run")
+    launcher, relay = one("intercept.launcher"), one("intercept.relay")
+    assert launcher is not None
+    assert relay is not None
     return Family(rr, launcher, relay, launcher.children(recursive=True))
 
 

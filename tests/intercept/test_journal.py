@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
-import signal
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +13,7 @@ from hypothesis import strategies as st
 
 from intercept import journal
 from intercept.journal import CLIENT, FRAME, MAGIC, Frame, JournalReader, JournalWriter, Kind, segment_path
+from tests.harness.limits import file_size_limit
 from testset.errors import JournalError
 
 PLENTY = 1 << 30
@@ -48,19 +45,6 @@ def block(writer: JournalWriter, text: bytes, time_ns: int = 1) -> int:
 
 def texts(reader: JournalReader) -> list[bytes]:
     return [frame.data for frame in reader.read(PLENTY)]
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """A write beyond `size` fails, as on a full disk."""
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 @given(blocks=blocks, segment=st.sampled_from([200, 1000, 1 << 20]), budget=st.integers(1, 3000))

@@ -53,7 +53,10 @@ def test_a_session_that_ended_before_it_began_is_swept(base: Path) -> None:
 
 def test_a_recovery_waits_for_a_relay_that_still_writes() -> None:
     session = memory.create({}, 1 << 20)
-    code = "import pathlib, sys; from intercept import memory; memory.hold(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+    code = (
+        "import pathlib, sys; from intercept import memory; memory.hold(pathlib.Path(sys.argv[1])); "
+        "print(flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(session.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as relay:

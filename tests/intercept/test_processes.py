@@ -14,7 +14,8 @@ from tests.harness.waiting import eventually
 
 def test_descendants_are_found_parents_first_and_signalled() -> None:
     with subprocess.Popen(["sh", "-c", "sh -c 'sleep 60 & wait' & wait"]) as shell:
-        tree = eventually(lambda: found if len(found := descendants(shell.pid)) == 2 else None, "both children run")
+        eventually(lambda: len(descendants(shell.pid)) == 2, "both children run")
+        tree = descendants(shell.pid)
         assert [psutil.Process(pid).ppid() for pid in tree] == [shell.pid, tree[0]]
         assert shell.pid in descendants(os.getpid())
         assert signal_all(tree, signal.SIGKILL) == 2
