@@ -96,6 +96,7 @@ class SetRun:
         self._name = loaded.test_set.name
         self._log = memory_file("rr-app-output")
         self._setup: set[str] = set()  # tests that run because the chosen ones need their values
+        self._addresses: dict[int, str] = {}  # where the app listens, by port, once it was seen
         self._complete = False  # every test had its turn
         self.outcome = Outcome()
 
@@ -251,7 +252,6 @@ class SetRun:
             "request": case.document.spec.get("req") if case.document is not None else None,
             "expected": case.document.spec.get("resp") if case.document is not None else None,
         }
-        facts["curl"] = curl(recorded.request)
         answers.misses.clear()
         answers.warnings.clear()
         answers.faults.clear()
@@ -270,8 +270,10 @@ class SetRun:
             sock = await stage.connect(self._host(stage, case), self._port(case))
             got = await send(sock, request, self._plan.api_timeout)
         except OSError as error:
+            self._addresses.clear()
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
         if got.response is None:
+            facts["curl"] = curl(recorded.request)
             effects = self._without_passed(replay.end_test(time.time_ns()), answers)
             took = time.time() - started
             verdict = Verdict.FAILED if stage.exit_code() is None else Verdict.ERRORED
@@ -295,7 +297,7 @@ class SetRun:
         bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
         verdict = Verdict.ERRORED if answers.faults else Verdict.FAILED if bad else Verdict.PASSED
         if verdict is not Verdict.PASSED:
-            facts["response"] = _spec_of(response, recorded, got)
+            facts |= {"response": _spec_of(response, recorded, got), "curl": curl(recorded.request)}
         return TestResult(
             verdict=verdict,
             reasons=(*answers.faults, *reasons),
@@ -356,7 +358,12 @@ class SetRun:
         return self._plan.port or test.exchange.server.port or 80
 
     def _host(self, stage: Scene, test: TestCase) -> str:
-        return self._plan.host or stage.address(self._port(test))
+        if self._plan.host:
+            return self._plan.host
+        port = self._port(test)
+        if port not in self._addresses:
+            self._addresses[port] = stage.address(port)
+        return self._addresses[port]
 
 
 def _note_faults(faults: list[str]) -> None:
