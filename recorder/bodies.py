@@ -114,9 +114,10 @@ def drop(exchange: Exchange[Any, Any]) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove side files that a crash left unfinished."""
-    for path in (folder / "assets").glob(".rr-*.tmp"):
-        path.unlink(missing_ok=True)
+    """Remove what a crash left unfinished in a test set: side files and documents under their temporary names."""
+    for part in (folder, folder / "assets", folder / "tests"):
+        for path in part.glob(".rr-*.tmp"):
+            path.unlink(missing_ok=True)
 
 
 def _body(message: Any) -> Any:

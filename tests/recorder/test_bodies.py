@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -96,9 +95,10 @@ def test_a_full_disk_is_a_storage_error_and_the_half_file_is_gone(tmp_path: Path
 
 
 def test_a_recovery_sweeps_what_a_crash_left(tmp_path: Path) -> None:
-    folder = tmp_path / "assets"
-    folder.mkdir()
-    (folder / ".rr-0123.tmp").touch()
-    (folder / "0123456789abcdef.bin").touch()
+    for part in ("", "assets", "tests"):
+        folder = tmp_path / part
+        folder.mkdir(exist_ok=True)
+        (folder / ".rr-0123.tmp").touch()
+        (folder / "whole").touch()
     sweep(tmp_path)
-    assert os.listdir(folder) == ["0123456789abcdef.bin"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["whole"] * 3

@@ -54,7 +54,7 @@ class Session:
 
 
 class Traffic:
-    """Clients over kept connections, and for each request some calls to dependencies, cut into pieces as networks do."""
+    """Clients over kept connections, for each request some calls to dependencies; cut into pieces as networks do."""
 
     def __init__(self, chance: random.Random, requests: int) -> None:
         self.chance = chance
