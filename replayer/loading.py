@@ -7,7 +7,7 @@ gave birth to again (a login's token) is not unsealed at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,7 +84,7 @@ class LoadedSet:
         for ref, document in self.test_set.mocks(KINDS):
             room = room_for_kind(document.kind)
             exchange = self._read(room, document)
-            owner = _owner(document)
+            owner = self._owner(document, exchange)
             if room.name == "dns":
                 self._learn(exchange)
                 continue
@@ -187,6 +187,20 @@ class LoadedSet:
             message = f"{document.name}: {error}"
             raise DocumentError(message, path=document.path, line=document.line, remedy=error.remedy) from error
 
+    def _owner(self, document: Document, exchange: Exchange[Any, Any]) -> str:
+        """Keploy's mocks have times instead: one that was asked for within one test alone is that test's."""
+        owner = owner_of(document.name)
+        if owner is not None:
+            return owner
+        metadata = document.spec.get("metadata") or {}
+        if metadata.get("type") == "config":
+            return "startup"
+        asked = exchange.started_ns
+        within = [
+            test.name for test in self.tests if test.exchange.started_ns <= asked <= test.exchange.ended_ns and asked
+        ]
+        return within[0] if len(within) == 1 and metadata.get("type") != "connection" else "background"
+
     def _learn(self, exchange: Exchange[Any, Any]) -> None:
         request, response = exchange.request, exchange.response
         self.names.answers[request.name, request.qtype] = response
@@ -204,16 +218,10 @@ def room_of(exchange: Exchange[Any, Any]) -> Room:
     return room_named(exchange.protocol)
 
 
-def owner_of(name: str, metadata: Mapping[str, Any]) -> str:
-    """Whose a mock is: rr's names say it (`test-2.1`); Keploy's mocks are anybody's."""
+def owner_of(name: str) -> str | None:
+    """Whose a mock is, as rr's names say it: `test-2.1`."""
     owner, dot, number = name.rpartition(".")
-    if dot and number.isdigit():
-        return owner
-    return "startup" if metadata.get("type") == "config" else "background"
-
-
-def _owner(document: Document) -> str:
-    return owner_of(document.name, document.spec.get("metadata") or {})
+    return owner if dot and number.isdigit() else None
 
 
 def _is_address(host: str) -> bool:

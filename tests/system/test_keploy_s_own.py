@@ -167,6 +167,15 @@ def test_red_when_the_app_answers_something_else(project: RR) -> None:
     assert "body.fee" in replay.output
 
 
+def test_a_write_that_is_left_out_is_red(project: RR) -> None:
+    """Its mocks have times, and those say which test they belong to."""
+    app = project.folder / "bank_app.py"
+    app.write_text(app.read_text().replace('call("DELETE", AUDIT, f"/echo/holds/{transfer}")', "pass"))
+    replay = project.test()
+    assert replay.code == 1, replay.output
+    assert "recorded as mock-2, and not made now" in replay.output
+
+
 def test_its_mocks_answer_only_what_they_were_recorded_for(project: RR) -> None:
     """Keploy compares neither host nor the query's values; rr does."""
     app = project.folder / "bank_app.py"
