@@ -171,6 +171,14 @@ class Conversation(asyncio.Protocol):
             self._do(lambda responder: responder.end())
         return True  # the responder hangs up when it has said all
 
+    def pause_writing(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.pause(True)
+
+    def resume_writing(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.pause(False)
+
     def connection_lost(self, error: Exception | None) -> None:
         self._count_guessed()
         self._responder = None

@@ -62,7 +62,7 @@ class Tunnel(asyncio.Protocol):
         self._passed = passed
         self._real: asyncio.Transport | None = None
         self._early: list[bytes] = []
-        self._early_end = False
+        self._ended: set[Side] = set()
         context = Context(connection=0, inbound=False, server=server)
         self._decoder = generic.ROOM.decoder(context, _LIMITS, lambda: KeptBody(_LIMITS.message))
         self._decoding = True
@@ -91,8 +91,8 @@ class Tunnel(asyncio.Protocol):
         self._real.write(data)
 
     def send_end(self) -> None:
-        self._early_end = True
-        if self._real is not None and self._real.can_write_eof():
+        self._end(Side.CLIENT)
+        if self._real is not None and not self._real.is_closing():
             self._real.write_eof()
 
     def close(self) -> None:
@@ -109,26 +109,45 @@ class Tunnel(asyncio.Protocol):
         early, self._early = self._early, []
         for data in early:
             self.send(data)
-        if self._early_end:
-            self.send_end()
+        if Side.CLIENT in self._ended:
+            transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         self._note(Side.SERVER, data)
         self._app.write(data)
 
+    def pause(self, slow: bool) -> None:
+        """The app is slow to read: so is rr; or no longer."""
+        if self._real is not None and not self._real.is_closing():
+            (self._real.pause_reading if slow else self._real.resume_reading)()
+
+    def pause_writing(self) -> None:
+        self._app.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._app.resume_reading()
+
     def eof_received(self) -> bool:
-        if self._app.can_write_eof() and not self._app.is_closing():
+        if not self._app.is_closing():
             self._app.write_eof()
+        self._end(Side.SERVER)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        ending = Ending.RESET if error is not None else Ending.ANSWERED
-        if self._decoding:
-            now = time.time_ns()
-            found = self._decoder.end(Side.SERVER, ending, now) or self._decoder.end(Side.CLIENT, ending, now)
-            for exchange in found:
-                self._passed(exchange)
+        for side in (Side.SERVER, Side.CLIENT):
+            self._end(side, Ending.RESET if error is not None else Ending.ANSWERED)
         self._app.close()
+
+    def _end(self, side: Side, ending: Ending = Ending.ANSWERED) -> None:
+        """No more from this side; after both, the conversation is complete."""
+        if side in self._ended:
+            return
+        self._ended.add(side)
+        if self._decoding:
+            for exchange in self._decoder.end(side, ending, time.time_ns()):
+                self._passed(exchange)
+        if len(self._ended) == 2 and self._real is not None:
+            self._real.close()
 
     def _note(self, side: Side, data: bytes) -> None:
         if self._decoding:
