@@ -1,0 +1,122 @@
+"""A test set as a replay sees it: tests that cannot be sent set aside, secrets sealed, names resolved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from replayer.loading import LoadedSet, Names
+from testset.errors import SecretError
+from testset.model import Server
+from testset.secrets import Vault
+from testset.store import TestSet
+
+TEST = """\
+version: api.keploy.io/v1beta1
+kind: Http
+name: {name}
+spec:
+  req:
+    method: {method}
+    url: http://localhost:8000/me
+    header: {{Authorization: 'Bearer {{{{secret "token-1"}}}}'}}
+    timestamp: 2026-01-01T10:00:00Z
+  resp:
+    status_code: 200
+    body: '{{"token": "{{{{secret "token-1"}}}}"}}'
+    timestamp: 2026-01-01T10:00:01Z
+"""
+
+MOCK = """\
+version: api.keploy.io/v1beta1
+kind: Http
+name: {name}
+spec:
+  metadata: {{type: {kind}}}
+  req: {{method: GET, url: 'http://users:8080/users/7'}}
+  resp: {{status_code: 200}}
+  reqTimestampMock: {time}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("RR_KEY", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "set" / "tests").mkdir(parents=True)
+    return tmp_path / "set"
+
+
+def loaded(folder: Path, vault: Vault | None = None, **tests: str) -> LoadedSet:
+    for name, method in (tests or {"test-1": "GET"}).items():
+        (folder / "tests" / f"{name}.yml").write_text(TEST.format(name=name.replace("_", "-"), method=method))
+    return LoadedSet(TestSet(folder), vault or Vault(folder / "secrets.yml"))
+
+
+def test_a_secret_is_unsealed_only_for_the_wire(folder: Path) -> None:
+    vault = Vault(folder / "secrets.yml")
+    assert vault.seal("s3cr3t-of-the-recording", "token") == '{{secret "token-1"}}'
+    here = loaded(folder, vault)
+    (test,) = here.tests
+    assert "s3cr3t" not in repr(test)
+    assert dict(here.request(test, {}.get).headers)["Authorization"] == "Bearer s3cr3t-of-the-recording"
+    assert here.response(test, {}.get).body == b'{"token": "s3cr3t-of-the-recording"}'
+
+
+def test_what_the_run_gave_birth_to_goes_before_and_needs_no_key(folder: Path) -> None:
+    here = loaded(folder)
+    (test,) = here.tests
+    anew = {'{{secret "token-1"}}': "born-in-this-run"}.get
+    assert dict(here.request(test, anew).headers)["Authorization"] == "Bearer born-in-this-run"
+    assert here.response(test, anew).body == b'{"token": "born-in-this-run"}'
+
+
+def test_a_secret_that_cannot_be_had_cannot_be_sent_and_is_named(folder: Path) -> None:
+    here = loaded(folder)
+    (test,) = here.tests
+    with pytest.raises(SecretError, match="token-1"):
+        here.request(test, {}.get)
+    assert here.response(test, {}.get).body == b'{"token": "{{secret "token-1"}}"}'
+
+
+def test_a_test_that_cannot_be_sent_is_set_aside(folder: Path) -> None:
+    here = loaded(folder, test_1="GET", test_2="GE T", test_3="PUT")
+    assert [test.name for test in here.tests] == ["test-1", "test-3"]
+    assert list(here.unreadable) == ["test-2"]
+    assert "test_2.yml:1: test-2: req.method: not a method of HTTP: 'GE T'" in str(here.unreadable["test-2"])
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "time", "owner"),
+    [
+        ("test-4.2", "mocks", "2026-01-01T10:00:00.500Z", "test-4"),
+        ("test-3+test-4.1", "mocks", "2026-01-01T10:00:00.500Z", "test-3+test-4"),
+        ("startup.1", "mocks", "2026-01-01T10:00:00.500Z", "startup"),
+        ("mock-0", "HTTP_CLIENT", "2026-01-01T10:00:00.500Z", "test-1"),
+        ("mock-0", "HTTP_CLIENT", "2026-01-01T10:00:09Z", "background"),
+        ("mock-0", "config", "2026-01-01T10:00:00.500Z", "startup"),
+        ("mock-0", "connection", "2026-01-01T10:00:00.500Z", "background"),
+    ],
+)
+def test_whose_a_mock_is(name: str, kind: str, time: str, owner: str, folder: Path) -> None:
+    (folder / "mocks.yml").write_text(MOCK.format(name=name, kind=kind, time=time))
+    assert [mock.owner for mock in loaded(folder).mocks()] == [owner]
+
+
+def test_names_stand_for_addresses() -> None:
+    names = Names()
+    address = names.make("users")
+    assert names.make("users") == address
+    assert names.server(address, 8080) == Server("users", 8080)
+    assert names.make("stock") != address
+    assert names.server("127.0.0.1", 80) == names.server("::1", 80) == Server("localhost", 80)
+    assert names.server("192.0.2.7", 80) == Server("192.0.2.7", 80)
+
+
+def test_what_a_resolver_tries_on_the_way_is_no_name_of_the_app_s() -> None:
+    names = Names()
+    names.make("users")
+    assert names.is_search("users.example.org")
+    assert not names.is_search("usersx.example.org")
+    assert not names.is_search("elsewhere.example.org")
