@@ -8,14 +8,16 @@ killed: the ledger tells it what was written already.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from intercept.journal import SEGMENT_BYTES, JournalReader, Kind, segment_path
 from intercept.memory import SessionFolder
 from intercept.spill import Spill
+from protocols.dns import yaml as dns
 from protocols.furniture import Room
 from protocols.registry import room_named
 from recorder import bodies, ledger
@@ -25,7 +27,7 @@ from recorder.reading import Origin, Reading, needed
 from testset.errors import JournalError
 from testset.model import Document, Ending, Exchange, ExchangeId
 from testset.redaction import Redactor
-from testset.store import TestSetWriter
+from testset.store import TestSet, TestSetWriter
 
 _MEASURE_EVERY = 0.05  # seconds
 _RUSH = 8 << 20  # bytes a second, above which what comes in is decoded later
@@ -84,7 +86,8 @@ class Recording:
         self._released = 0
         self._closed = False
         self._anchors: dict[ExchangeId, Origin] = {}  # exchanges that are decoded and not yet settled
-        self._dns: set[Any] = set()
+        self._dns: set[str] = set()  # what is known of names
+        self._resolved: list[Exchange[Any, Any]] = []  # and not yet written: before what began after it
         self._written: dict[ExchangeId, str] = {}
         self._now_ns = 0
         self._measured, self._measured_at = 0, time.monotonic()
@@ -95,6 +98,9 @@ class Recording:
         bodies.sweep(writer.path)
         if self._progress.mocks_offset is not None:
             writer.truncate_mocks(self._progress.mocks_offset)
+        if any(id.connection == 0 for id in self._progress.mocks):
+            written = (document for _, document in TestSet(writer.path).mocks() if document.kind in dns.KINDS)
+            self._dns.update(_said(document.spec) for document in written)
         for name in self._progress.mocks.values():
             self._names.seen(name)
         for test in self._progress.tests.values():
@@ -181,7 +187,7 @@ class Recording:
         if exchange.inbound:
             self._take_inbound(exchange, room)
         elif exchange.protocol == "dns":
-            self._take_dns(exchange, room)
+            self._take_dns(exchange, room, origin)
         elif not self._is_wanted(self._wanted.mocks, exchange):
             self.counts.left_out += 1
             bodies.drop(exchange)
@@ -226,13 +232,14 @@ class Recording:
         self.counts.lost.append(f"{title} was cut short when the recording ended, and is no test")
         bodies.drop(exchange)
 
-    def _take_dns(self, exchange: Exchange[Any, Any], room: Room) -> None:
+    def _take_dns(self, exchange: Exchange[Any, Any], room: Room, origin: Origin) -> None:
         """A name resolves the same way all along: once is enough, however often it is asked."""
-        key = (room.route(exchange.server, exchange.request), repr(exchange.response))
+        key = _said(room.to_spec(exchange))
         if key in self._dns:
             return
         self._dns.add(key)
-        self._write_mock(exchange, "dns")
+        self._anchors[exchange.id] = origin
+        self._resolved.append(exchange)
 
     def _is_wanted(self, filters: Sequence[Filter], exchange: Exchange[Any, Any]) -> bool:
         if not filters:
@@ -243,10 +250,14 @@ class Recording:
 
     def _write_settled(self, *, final: bool) -> None:
         for exchange, owner in self._attribution.settle(self.reading.open_since(), final=final):
+            while self._resolved and self._resolved[0].started_ns <= exchange.started_ns:
+                self._write_mock(self._resolved.pop(0), "dns")
             self._write_mock(exchange, owner)
-            self._anchors.pop(exchange.id, None)
+        while final and self._resolved:
+            self._write_mock(self._resolved.pop(0), "dns")
 
     def _write_mock(self, exchange: Exchange[Any, Any], owner: str) -> None:
+        self._anchors.pop(exchange.id, None)
         if exchange.id in self._progress.mocks:
             return
         room = room_named(exchange.protocol)
@@ -307,3 +318,8 @@ class Recording:
 
     def _elsewhere(self, number: int) -> int | None:
         return self._spill.open(number) if self._spill.has(number) else None
+
+
+def _said(spec: Mapping[str, Any]) -> str:
+    """A question and its answer, whenever it was asked."""
+    return json.dumps({name: value for name, value in spec.items() if name not in ("started", "ended")}, default=str)

@@ -58,6 +58,11 @@ def run(words: list[str]) -> int:
         return 2
     except BrokenPipeError:
         return 141
+    except Exception as error:
+        if debug:
+            raise
+        _console().error(RRError(f"rr has a bug: {type(error).__name__}: {error}."))
+        return 2
     return result if isinstance(result, int) else 0
 
 
