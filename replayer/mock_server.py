@@ -12,7 +12,7 @@ import errno
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -20,19 +20,20 @@ from typing import Any
 from protocols import http
 from protocols.furniture import Reply, Room
 from protocols.http import wire
-from protocols.http.match import named_server
-from protocols.http.ready import Ready, answer_bytes
+from protocols.http.match import named_server, plain_body
+from protocols.http.ready import Key, Ready, answer_bytes, key_of
 from protocols.http.serve import HttpResponder
 from replayer.conversation import LIMITS, Answers, Conversation
 from replayer.loading import LoadedSet, room_of
-from replayer.spool import Piece, Spool, is_plain
+from replayer.spool import Piece, Spool
 from replayer.story import Miss, Options, Replay, Story
 from replayer.story.recording import Entry
 from testset.errors import PortTakenError
-from testset.model import Ending, Exchange, Mock, Server
+from testset.model import Ending, Exchange, FileBody, Mock, Server
 
 _BACKLOG = 4096
 _FORGET_AFTER = 1000  # misses
+_REMEMBERED = 1024  # mocks that are kept in memory once they have answered the long way
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +56,38 @@ class Stand:
     address: str | None
 
 
-@dataclass(slots=True)
 class _Slot:
-    """A mock that can be answered by its bytes."""
+    """Mocks that answer the same request: each in its turn, then the last again and again."""
 
-    entry: Entry | None  # None: whoever asks gets this, and nothing else changes
-    answer: Piece
+    __slots__ = ("_answers", "_settled", "_turn")
+
+    def __init__(self, answers: list[tuple[Entry, Piece]]) -> None:
+        first = answers[0][0]
+        self._answers = answers
+        self._turn = 0
+        # The only one, and nothing in it is made up: whoever asks gets it, and nothing else changes.
+        self._settled = answers[0][1] if len(answers) == 1 and not first.made_up and not first.echoes else None
+
+    def answer(self, replay: Replay) -> Piece | None:
+        if self._settled is not None:
+            return self._settled
+        last = len(self._answers) - 1
+        while self._turn < last and replay.is_claimed(self._answers[self._turn][0]):
+            self._turn += 1
+        entry, piece = self._answers[self._turn]
+        always = replay.as_recorded(entry, time.time_ns())
+        if always and self._turn == last:
+            self._settled = piece
+        return None if always is None else piece
 
 
 class ServedAnswers(Answers):
     """Looks for mocks; those that were kept are not read from their documents again."""
 
-    def __init__(
-        self, loaded: LoadedSet, replay: Replay, spooled: Mapping[str, Piece], told: Callable[[str], None]
-    ) -> None:
+    def __init__(self, loaded: LoadedSet, replay: Replay, plain: Set[str], told: Callable[[str], None]) -> None:
+        """`plain`: mocks whose answer goes over the wire as it was read."""
         super().__init__(loaded, replay, told)
-        self._spooled = spooled
+        self._plain = plain
 
     def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
         before = len(self.misses)
@@ -91,7 +108,7 @@ class ServedAnswers(Answers):
         return found
 
     def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
-        return mock.exchange if mock.name in self._spooled else super()._exchange(mock)
+        return mock.exchange if mock.name in self._plain else super()._exchange(mock)
 
 
 @dataclass(slots=True)
@@ -113,7 +130,7 @@ class MockSet:
         spool.seal()
         replay = Replay(story)
         replay.begin_all(time.time_ns())
-        answers = ServedAnswers(loaded, replay, reading.spooled, told)
+        answers = ServedAnswers(loaded, replay, reading.plain, told)
         return cls(loaded, replay, answers, spool, dict(reading.destinations), reading.ready(story))
 
 
@@ -124,40 +141,51 @@ class _Reading:
     loaded: LoadedSet
     spool: Spool
     progress: Callable[[int], None]
-    spooled: dict[str, Piece] = field(default_factory=dict)
+    _known: dict[Destination, Destination] = field(default_factory=dict)  # one object for each is enough
+    _remembered: dict[str, Mock] = field(default_factory=dict)  # recalled lately
+    plain: set[str] = field(default_factory=set)
     destinations: Counter[Destination] = field(default_factory=Counter)
-    quick: dict[str, tuple[Piece, Piece]] = field(default_factory=dict)  # by name: the mock, and its answer's bytes
+    quick: dict[str, tuple[Destination, Key, Piece]] = field(default_factory=dict)  # by name
 
     def mocks(self) -> Iterator[Mock]:
         for number, mock in enumerate(self.loaded.mocks(), 1):
-            self.destinations[destination_of(mock.exchange)] += 1
+            destination = self._known.setdefault(found := destination_of(mock.exchange), found)
+            self.destinations[destination] += 1
             if is_plain(mock):
-                piece = self.spooled[mock.name] = self.spool.put_mock(mock)
-                data = _quick_answer(mock.exchange)
-                if data is not None:
-                    self.quick[mock.name] = piece, self.spool.put(data)
+                self.plain.add(mock.name)
+                key, data = _quick(mock.exchange)
+                if key is not None and data is not None:
+                    self.quick[mock.name] = destination, key, self.spool.put(data)
             self.progress(number)
             yield mock
 
     def recall(self, mock: Mock) -> Callable[[], Mock]:
-        piece = self.spooled.get(mock.name)
-        if piece is None:
-            return self.loaded.recall(mock)
-        spool = self.spool
-        return lambda: spool.get_mock(piece)
+        again, remembered, name = self.loaded.recall(mock), self._remembered, mock.name
+        if name not in self.plain:
+            return again
+
+        def recalled() -> Mock:
+            mock = remembered.pop(name, None) or again()
+            remembered[name] = mock  # as the latest
+            if len(remembered) > _REMEMBERED:
+                del remembered[next(iter(remembered))]
+            return mock
+
+        return recalled
 
     def ready(self, story: Story) -> dict[Destination, Ready[_Slot]]:
-        """Mocks that are the only one of their kind, so that it does not matter what was asked before."""
+        """Requests that can be answered by their bytes: all recordings of them can."""
         ready: dict[Destination, Ready[_Slot]] = {}
         for bucket in story.literal.values():
-            entry = bucket.entries[0]
-            if len(bucket.entries) > 1 or entry.name not in self.quick or story.hidden[entry.route] != (frozenset(),):
+            if story.hidden[bucket.entries[0].route] != (frozenset(),):
                 continue
-            piece, answer = self.quick.pop(entry.name)
-            exchange = self.spool.get_mock(piece).exchange
-            # What is made up is claimed when it is asked for first: nothing else then goes by its name.
-            slot = _Slot(entry if entry.made_up or entry.echoes else None, answer)
-            ready.setdefault(destination_of(exchange), Ready()).add(exchange.request, slot)
+            quick = [self.quick.get(entry.name) for entry in bucket.entries]
+            known = [one for one in quick if one is not None]
+            if len(known) == len(quick):
+                pieces = [piece for _, _, piece in known]
+                slot = _Slot(list(zip(bucket.entries, pieces, strict=True)))
+                for destination, key, _ in known:
+                    ready.setdefault(destination, Ready()).add(key, slot)
         self.quick.clear()
         return ready
 
@@ -168,10 +196,23 @@ def destination_of(exchange: Exchange[Any, Any]) -> Destination:
     return Destination(exchange.server, "")
 
 
-def _quick_answer(exchange: Exchange[Any, Any]) -> bytes | None:
+def is_plain(mock: Mock) -> bool:
+    """Whether the mock's answer is what goes over the wire: no secret in it, and no body in a file of its own."""
+    response = mock.exchange.response
+    body = getattr(response, "body", b"")
+    if isinstance(body, FileBody):
+        return False
+    headers: Any = getattr(response, "headers", ())
+    if isinstance(body, bytes) and b"{{" in (plain_body(headers, body) if headers else body):
+        return False
+    return "{{" not in repr(headers or response)
+
+
+def _quick(exchange: Exchange[Any, Any]) -> tuple[Key | None, bytes | None]:
     if exchange.protocol != http.ROOM.name or exchange.response is None or exchange.ending is not Ending.ANSWERED:
-        return None
-    return answer_bytes(exchange.request.method, Reply(exchange.response, exchange.ending), LIMITS)
+        return None, None
+    reply = Reply(exchange.response, exchange.ending)
+    return key_of(exchange.request), answer_bytes(exchange.request.method, reply, LIMITS)
 
 
 class _Visitor(Conversation):
@@ -195,17 +236,14 @@ class _Visitor(Conversation):
             and not self._first
             and (responder is None or (isinstance(responder, HttpResponder) and responder.resting()))
         ):
-            slot = ready.find(data)
-            if slot is not None and (slot.entry is None or self._take(slot, slot.entry)):
-                self._transport.write(self._spool.get(slot.answer))  # type: ignore[union-attr]
+            found = ready.find(data)
+            piece = found[0].answer(self._replay) if found is not None else None
+            if found is not None and piece is not None and self._transport is not None:
+                self._transport.write(self._spool.get(piece))
+                if found[1]:
+                    self._transport.close()
                 return
         super().data_received(data)
-
-    def _take(self, slot: _Slot, entry: Entry) -> bool:
-        taken = self._replay.as_recorded(entry, time.time_ns())
-        if taken:
-            slot.entry = None
-        return taken is not None
 
     def _asked(self, request: Any) -> Any:
         """As the recording names it: this listener's own address says nothing about where the request was to go."""

@@ -27,7 +27,24 @@ class _Fields(NamedTuple, Generic[Answer]):
     """Header fields as they stand in a request, and the requests that are known with such fields."""
 
     length: int  # of the body
+    closes: bool  # the connection, after the answer
     known: dict[bytes, Answer] | None  # None: to be read by `serve`
+
+
+class Key(NamedTuple):
+    """What tells one request from another."""
+
+    counting: tuple[object, ...]  # the header fields that count
+    rest: bytes  # the request line, and the body
+
+
+def key_of(request: HttpRequest) -> Key | None:
+    """The key of a recorded request; None for one that is always to be read by `serve`."""
+    body = request.body
+    if isinstance(body, FileBody) or len(body) > LARGEST or not request.complete or request.trailers:
+        return None
+    line = f"{request.method} {request.target}".encode("latin-1", "replace") + _VERSION
+    return Key(_counting(request.headers), _key(line, body))
 
 
 class Ready(Generic[Answer]):
@@ -37,16 +54,12 @@ class Ready(Generic[Answer]):
         self._known: dict[tuple[object, ...], dict[bytes, Answer]] = {}
         self._fields: dict[bytes, _Fields[Answer]] = {}
 
-    def add(self, request: HttpRequest, answer: Answer) -> None:
-        """`answer` is for requests like this one. Call it before the first `find`."""
-        body = request.body
-        if isinstance(body, FileBody) or len(body) > LARGEST or not request.complete or request.trailers:
-            return
-        line = f"{request.method} {request.target}".encode("latin-1", "replace") + _VERSION
-        self._known.setdefault(_counting(request.headers), {})[_key(line, body)] = answer
+    def add(self, key: Key, answer: Answer) -> None:
+        """`answer` is for requests with this key. Call it before the first `find`."""
+        self._known.setdefault(key.counting, {})[key.rest] = answer
 
-    def find(self, data: bytes) -> Answer | None:
-        """The answer, if `data` is one whole request that is known."""
+    def find(self, data: bytes) -> tuple[Answer, bool] | None:
+        """The answer, if `data` is one whole request that is known, and whether the connection ends with it."""
         end = data.find(b"\r\n")
         head = data.find(b"\r\n\r\n", end)
         if head < 0 or end > LARGEST:
@@ -58,7 +71,8 @@ class Ready(Generic[Answer]):
         if fields.known is None or len(data) - head - 4 != fields.length:
             return None
         line = data[:end]
-        return fields.known.get(_key(line, data[head + 4 :]) if fields.length else line)
+        answer = fields.known.get(_key(line, data[head + 4 :]) if fields.length else line)
+        return (answer, fields.closes) if answer is not None else None
 
     def _read(self, rest: bytes) -> _Fields[Answer]:
         if len(self._fields) >= _FIELDS:
@@ -67,16 +81,16 @@ class Ready(Generic[Answer]):
             headers = wire.parse_fields(rest[2:].decode("latin-1"))
             framing, length = wire.request_framing("1.1", headers)
         except ProtocolError:
-            return _Fields(0, None)
+            return _Fields(0, False, None)
         ordinary = (
             framing in (Framing.NONE, Framing.LENGTH)
             and length <= LARGEST
-            and wire.keeps_alive("1.1", headers)
             and wire.header(headers, "expect") is None
             and wire.header(headers, "upgrade") is None
         )
         known = self._known.get(_counting(headers)) if ordinary else None
-        fields = self._fields[rest] = _Fields(length if framing is Framing.LENGTH else 0, known)
+        closes = not wire.keeps_alive("1.1", headers)
+        fields = self._fields[rest] = _Fields(length if framing is Framing.LENGTH else 0, closes, known)
         return fields
 
 

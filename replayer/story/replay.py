@@ -149,9 +149,15 @@ class Replay:
             if mock.exchange.response is not None and room.begins(mock.exchange.request, request):
                 yield mock
 
+    def is_claimed(self, entry: Entry) -> bool:
+        """Whether `entry` has answered already."""
+        return entry.position in self._claimed
+
     def as_recorded(self, entry: Entry, now_ns: int) -> bool | None:
-        """A request came to the letter as `entry` has it, the only recording of its kind: takes it, as `find` would.
-        None: it is not to be answered from `entry`. True: nor will another answer ever be right; False: ask again."""
+        """A request came to the letter as `entry` has it, whose turn it is: takes it, as `find` would.
+
+        None: it is not to be answered from `entry`, or not as recorded. True: and it always will be; False: that may
+        change yet."""
         attempt = self._attempt(entry, now_ns)
         if any(attempt.follow(one.value, one.value, entry.name) for one in entry.made_up):
             return None
