@@ -13,7 +13,7 @@ from intercept.turns import ERR, GONE, IN, OUT, Turns
 from intercept.turnstile import Turnstile, Visitor
 
 _SMALL, _LARGE = 32 << 10, 256 << 10  # what to receive at once: small keeps allocation cheap, large keeps bulk fast
-_HIGH_WATER = 1 << 20  # bytes waiting for a slow reader before its writer is held up
+_HIGH_WATER = 256 << 10  # bytes waiting for a slow reader before its writer is held up: many readers may be slow
 _DATA = int(Kind.DATA)
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
