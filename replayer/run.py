@@ -28,11 +28,12 @@ from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
-from testset.model import Exchange, ExchangeId, Server, TestCase
+from testset.model import Ending, Exchange, ExchangeId, Server, TestCase
 
 _POLL = 0.005  # seconds between two looks whether the app listens
 _LONGEST_GAP = 10.0  # seconds that an effect after the response is waited for, however late it was recorded
 _LOG_LINES = 25
+_LAST_BREATH = 0.25  # seconds that an app which hung up may take to end
 _NOT_FOUND = 127  # a shell's exit code
 STOP = ((signal.SIGINT, 5.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
@@ -274,6 +275,7 @@ class SetRun:
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
         if got.response is None:
             facts["curl"] = curl(recorded.request)
+            await self._perhaps_dead(stage)
             effects = self._without_passed(replay.end_test(time.time_ns()), answers)
             took = time.time() - started
             verdict = Verdict.FAILED if stage.exit_code() is None else Verdict.ERRORED
@@ -293,7 +295,7 @@ class SetRun:
         await self._wait_for_effects(replay)
         effects = self._without_passed(replay.end_test(time.time_ns()), answers)
         said = self._said(effects, answers)
-        reasons = (got.problem,) if got.problem else ()
+        reasons = _about_the_end(recorded.ending, got)
         bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
         verdict = Verdict.ERRORED if answers.faults else Verdict.FAILED if bad else Verdict.PASSED
         if verdict is not Verdict.PASSED:
@@ -306,6 +308,12 @@ class SetRun:
             **facts,
             **said,
         )
+
+    async def _perhaps_dead(self, stage: Scene) -> None:
+        """An app that hangs up without a word may be about to end: a moment shows whether this test was its last."""
+        deadline = time.monotonic() + _LAST_BREATH
+        while stage.exit_code() is None and time.monotonic() < deadline and not self._stopped():
+            await asyncio.sleep(_POLL)
 
     def _without_passed(self, effects: Effects, answers: Answers) -> Effects:
         """What was let out to the real server has an answer: that it had no mock is a warning."""
@@ -364,6 +372,13 @@ class SetRun:
         if port not in self._addresses:
             self._addresses[port] = stage.address(port)
         return self._addresses[port]
+
+
+def _about_the_end(recorded: Ending, got: Received) -> tuple[str, ...]:
+    """An answer that broke off when it was recorded is to break off again."""
+    if got.ending is recorded:
+        return (got.problem,) if got.problem and recorded is Ending.ANSWERED else ()
+    return (got.problem or f"the answer is complete; when it was recorded, it ended: {recorded}",)
 
 
 def _note_faults(faults: list[str]) -> None:

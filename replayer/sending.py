@@ -24,12 +24,13 @@ _PIECE = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came of one request. `problem` says in words why there is no (whole) response."""
+    """What came of one request. `problem` says in words why there is no (whole) response, `ending` how it ended."""
 
     response: HttpResponse | None
     problem: str | None
     started_ns: int
     ended_ns: int
+    ending: Ending = Ending.ANSWERED
 
 
 async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Received:
@@ -69,7 +70,7 @@ async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Rec
         return Received(None, problem or "the app closed the connection without an answer", started, time.time_ns())
     if exchange.ending is not Ending.ANSWERED:
         problem = problem or f"the app's answer is not complete ({exchange.ending})"
-    return Received(exchange.response, problem, started, time.time_ns())
+    return Received(exchange.response, problem, started, time.time_ns(), exchange.ending)
 
 
 async def connected(host: str, port: int) -> socket.socket:

@@ -13,7 +13,7 @@ import pytest
 
 from protocols.http.wire import Headers, HttpRequest
 from replayer.sending import Received, renamed, send
-from testset.model import Body, FileBody
+from testset.model import Body, Ending, FileBody
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -110,6 +110,7 @@ def test_what_is_wrong_with_an_answer_is_said(answer: bytes, problem: str) -> No
     got = exchange(request(), reading([], 1, answer))
     assert got.problem is not None
     assert problem in got.problem
+    assert got.ending is (Ending.CUT_SHORT if problem == "not complete" else Ending.ANSWERED)
 
 
 def test_an_app_that_does_not_answer() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.harness.rr_command import RR, Finished
+from tests.harness.processes import Running
+from tests.harness.rr_command import BIN, RR, Finished
 
 pytestmark = pytest.mark.system
 
@@ -197,3 +198,17 @@ def test_an_app_that_hangs_on_one_request(project: RR) -> None:
     replay = project.with_settings(HANG="/two").test(*COMMAND, "--api-timeout", "0.3s")
     says(replay, "did not answer within 0.3 s", "2 passed, 1 failed", code=1)
     assert verdicts(project) == {"test-1": "PASSED", "test-2": "FAILED", "test-3": "PASSED"}
+
+
+def test_ctrl_c_in_the_middle(project: RR) -> None:
+    """The test in hand is finished, the app stopped, and the report written."""
+    rr = project.with_settings(HANG="/two")
+    command = [str(BIN / "rr"), "test", *COMMAND, "--api-timeout", "2s"]
+    with Running(command, log=rr.home / "test.log", cwd=rr.folder, env=rr.env) as running:
+        running.until_says("test-1")
+        running.interrupt()
+        assert running.wait() == 2, running.output
+        assert "Traceback" not in running.output.split("the run was stopped")[0]
+    found = verdicts(project)
+    assert found["test-1"] == "PASSED"
+    assert "test-3" not in found
