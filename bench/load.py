@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.harness.programs import program
 
@@ -21,9 +22,10 @@ class Figures:
     median_ms: float
 
 
-def wrk(url: str, connections: int, seconds: float) -> Figures:
-    """One run of wrk with one thread. Any error makes the run worthless, so it is one."""
-    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", url]
+def wrk(url: str, connections: int, seconds: float, script: Path | None = None) -> Figures:
+    """One run of wrk with one thread. Any error makes the run worthless, so it is one. `script` makes the requests."""
+    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
+    command += [url] if script is None else ["-s", str(script), url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return parse(done.stdout, url)
 

@@ -25,7 +25,7 @@ from protocols.http.ready import Key, Ready, answer_bytes, key_of
 from protocols.http.serve import HttpResponder
 from replayer.conversation import LIMITS, Answers, Conversation
 from replayer.loading import LoadedSet, room_of
-from replayer.spool import Piece, Spool
+from replayer.spool import Kept, Spool
 from replayer.story import Miss, Options, Replay, Story
 from replayer.story.recording import Entry
 from testset.errors import PortTakenError
@@ -33,6 +33,7 @@ from testset.model import Ending, Exchange, FileBody, Mock, Server
 
 _BACKLOG = 4096
 _FORGET_AFTER = 1000  # misses
+_IN_MEMORY = 64 << 20  # bytes of answers
 _REMEMBERED = 1024  # mocks that are kept in memory once they have answered the long way
 
 
@@ -61,14 +62,12 @@ class _Slot:
 
     __slots__ = ("_answers", "_settled", "_turn")
 
-    def __init__(self, answers: list[tuple[Entry, Piece]]) -> None:
-        first = answers[0][0]
+    def __init__(self, answers: list[tuple[Entry, Kept]]) -> None:
         self._answers = answers
         self._turn = 0
-        # The only one, and nothing in it is made up: whoever asks gets it, and nothing else changes.
-        self._settled = answers[0][1] if len(answers) == 1 and not first.made_up and not first.echoes else None
+        self._settled: Kept | None = None
 
-    def answer(self, replay: Replay) -> Piece | None:
+    def answer(self, replay: Replay) -> Kept | None:
         if self._settled is not None:
             return self._settled
         last = len(self._answers) - 1
@@ -120,11 +119,11 @@ class MockSet:
     answers: ServedAnswers
     spool: Spool
     destinations: dict[Destination, int]  # and how many mocks each has
-    ready: dict[Destination, Ready[_Slot]]
+    ready: dict[Destination, Ready[Kept | _Slot]]
 
     @classmethod
     def read(cls, loaded: LoadedSet, told: Callable[[str], None], progress: Callable[[int], None]) -> MockSet:
-        spool = Spool()
+        spool = Spool(_IN_MEMORY)
         reading = _Reading(loaded, spool, progress)
         story = Story(loaded.tests, reading.mocks(), room_of, Options(recall=reading.recall))
         spool.seal()
@@ -145,7 +144,7 @@ class _Reading:
     _remembered: dict[str, Mock] = field(default_factory=dict)  # recalled lately
     plain: set[str] = field(default_factory=set)
     destinations: Counter[Destination] = field(default_factory=Counter)
-    quick: dict[str, tuple[Destination, Key, Piece]] = field(default_factory=dict)  # by name
+    quick: dict[str, tuple[Destination, Key, Kept]] = field(default_factory=dict)  # by name
 
     def mocks(self) -> Iterator[Mock]:
         for number, mock in enumerate(self.loaded.mocks(), 1):
@@ -173,9 +172,9 @@ class _Reading:
 
         return recalled
 
-    def ready(self, story: Story) -> dict[Destination, Ready[_Slot]]:
+    def ready(self, story: Story) -> dict[Destination, Ready[Kept | _Slot]]:
         """Requests that can be answered by their bytes: all recordings of them can."""
-        ready: dict[Destination, Ready[_Slot]] = {}
+        ready: dict[Destination, Ready[Kept | _Slot]] = {}
         for bucket in story.literal.values():
             if story.hidden[bucket.entries[0].route] != (frozenset(),):
                 continue
@@ -183,7 +182,10 @@ class _Reading:
             known = [one for one in quick if one is not None]
             if len(known) == len(quick):
                 pieces = [piece for _, _, piece in known]
-                slot = _Slot(list(zip(bucket.entries, pieces, strict=True)))
+                only = bucket.entries[0]
+                # The only one, and nothing in it is made up: whoever asks gets it, and nothing else changes.
+                settled = len(pieces) == 1 and not only.made_up and not only.echoes
+                slot = pieces[0] if settled else _Slot(list(zip(bucket.entries, pieces, strict=True)))
                 for destination, key, _ in known:
                     ready.setdefault(destination, Ready()).add(key, slot)
         self.quick.clear()
@@ -237,13 +239,22 @@ class _Visitor(Conversation):
             and (responder is None or (isinstance(responder, HttpResponder) and responder.resting()))
         ):
             found = ready.find(data)
-            piece = found[0].answer(self._replay) if found is not None else None
-            if found is not None and piece is not None and self._transport is not None:
-                self._transport.write(self._spool.get(piece))
-                if found[1]:
-                    self._transport.close()
+            if found is not None and self._answered(*found):
                 return
         super().data_received(data)
+
+    def _answered(self, answer: Kept | _Slot, closes: bool) -> bool:
+        transport = self._transport
+        assert transport is not None
+        if type(answer) is not bytes:
+            kept = answer.answer(self._replay) if isinstance(answer, _Slot) else answer
+            if kept is None:
+                return False
+            answer = self._spool.get(kept)
+        transport.write(answer)
+        if closes:
+            transport.close()
+        return True
 
     def _asked(self, request: Any) -> Any:
         """As the recording names it: this listener's own address says nothing about where the request was to go."""

@@ -1,4 +1,4 @@
-"""Answers as they go over the wire, made once and read by offset, from a file without a name that is gone with rr.
+"""Answers as they go over the wire, made once: as many as are welcome in memory, the others in a file without a name.
 
 Reading a document costs a hundred times what finding it does, and all of them together may not fit into memory.
 """
@@ -18,15 +18,22 @@ class Piece:
     end: int
 
 
-class Spool:
-    """Grows while the mocks are read; then it is closed, and read."""
+Kept = bytes | Piece
 
-    def __init__(self) -> None:
+
+class Spool:
+    """Grows while the mocks are read; then it is sealed, and read."""
+
+    def __init__(self, in_memory: int) -> None:
+        self._room = in_memory
         self._file = tempfile.TemporaryFile(prefix="rr-mocks-")  # noqa: SIM115 - lives as long as the spool
         self._end = 0
         self._map: mmap.mmap | None = None
 
-    def put(self, data: bytes) -> Piece:
+    def put(self, data: bytes) -> Kept:
+        if len(data) <= self._room:
+            self._room -= len(data)
+            return data
         self._file.write(data)
         piece = Piece(self._end, self._end + len(data))
         self._end = piece.end
@@ -38,9 +45,9 @@ class Spool:
         if self._end:
             self._map = mmap.mmap(self._file.fileno(), self._end, access=mmap.ACCESS_READ)
 
-    def get(self, piece: Piece) -> bytes:
-        if piece.start == piece.end:
-            return b""
+    def get(self, piece: Kept) -> bytes:
+        if isinstance(piece, bytes):
+            return piece
         assert self._map is not None, "the spool was not sealed"
         return self._map[piece.start : piece.end]
 
