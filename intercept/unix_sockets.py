@@ -102,6 +102,15 @@ def dead_end(folder: pathlib.Path) -> str:
     return str(path)
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file a path leads to just now."""
+    try:
+        facts = os.stat(path)
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def _is_socket(path: str) -> bool:
     try:
         return stat.S_ISSOCK(os.stat(path).st_mode)

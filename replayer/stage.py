@@ -39,7 +39,7 @@ class Stage(Scene):
         self._unix = unix
         self._allowed = {os.path.realpath(path) for path in allowed}
         self._covers: list[unix_sockets.Cover] = []
-        self._masked: set[str] = set()
+        self._masked: dict[str, tuple[int, int]] = {}  # path: which file it was, for it may be made anew
         self._folder = memory.scratch()
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
@@ -129,11 +129,12 @@ class Stage(Scene):
 
     def _mask_the_rest(self) -> None:
         """Whatever else of the host listens on the file system is a way out; also what begins to while the app runs."""
-        known = self._masked | self._allowed | set(self._unix)
-        fresh = [path for path in unix_sockets.listening() if path not in known]
+        open_to_it = self._allowed.union(self._unix)
+        there = {path: unix_sockets.identity(path) for path in unix_sockets.listening() if path not in open_to_it}
+        fresh = [path for path, identity in there.items() if identity and self._masked.get(path) != identity]
         if fresh:
             self.namespace.mask([(self._dead_end, path) for path in fresh])
-            self._masked.update(fresh)
+            self._masked.update((path, identity) for path in fresh if (identity := there[path]))
         self._again = self._loop.call_later(_LOOK_AGAIN, self._mask_the_rest)
 
     def _accept_unix(self, cover: unix_sockets.Cover) -> None:
