@@ -308,10 +308,8 @@ def tree_and_place(draw: st.DrawFn) -> tuple[dict[str, object], str, list[object
     for _ in range(draw(st.integers(1, 5))):
         if draw(st.booleans()):
             name = draw(names)
-            tree = {
-                **draw(st.dictionaries(names.filter(lambda other, name=name: other != name), leaves, max_size=3)),
-                name: tree,
-            }
+            others = draw(st.dictionaries(names, leaves, max_size=3))
+            tree = {**others, name: tree}
             place, steps = f".{name}{place}", [name, *steps]
         else:
             before = draw(st.lists(leaves, max_size=3))
