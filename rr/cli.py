@@ -282,7 +282,7 @@ def config(config_path: ConfigFolder = None, debug: Debug = False) -> int:
 @mocks.command("serve")
 def mock_serve(
     test_set: Annotated[
-        str | None, typer.Argument(help="The test set. Default: the only one that there is.", metavar="[TEST_SET]")
+        str | None, typer.Argument(help="The test set. Default: the only one that there is.", metavar="TEST_SET")
     ] = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
@@ -295,7 +295,10 @@ def mock_serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     debug: Debug = False,
 ) -> int:
-    """Serve a test set's mocks on ports of this machine, in place of what they were recorded from, until Ctrl-C."""
+    """Serve a test set's mocks on ports of this machine.
+
+    They stand in for what they were recorded from, each on its recorded port if that is free, until Ctrl-C.
+    """
     from rr.mock import ServeOptions, serve
 
     return serve(
@@ -310,7 +313,7 @@ def mock_serve(
     )
 
 
-Words = Annotated[list[str], typer.Argument(help="The command, after --.", metavar="-- COMMAND")]
+Words = Annotated[list[str], typer.Argument(help="The command and its words, after --.", metavar="-- COMMAND")]
 MocksName = Annotated[str, typer.Option("--name", help="The name of the set of mocks.")]
 
 
@@ -322,7 +325,10 @@ def mock_record(
     config_path: ConfigFolder = None,
     debug: Debug = False,
 ) -> int:
-    """Run any command, and keep what it asks of others as mocks: rr mock record -- pytest."""
+    """Keep what any command asks of others: rr mock record -- pytest.
+
+    There are no tests, and what the command listens on stays its own.
+    """
     from rr.mock_record import CommandOptions, record
 
     flags = {"path": str(path) if path is not None else None}
@@ -340,7 +346,10 @@ def mock_replay(
     config_path: ConfigFolder = None,
     debug: Debug = False,
 ) -> int:
-    """Run any command with nothing but its mocks to talk to: rr mock replay -- pytest."""
+    """Run any command against its mocks: rr mock replay -- pytest.
+
+    It has nothing else to talk to. The exit code is the command's own, or 1 if a request found no mock.
+    """
     from rr.mock_record import CommandOptions
     from rr.mock_replay import replay
 
