@@ -20,7 +20,6 @@ from testset.errors import JournalError
 
 MAGIC = b"rr-journal 1\n\0\0\0"
 SEGMENT_BYTES = 16 << 20
-BLOCK_BYTES = 4 << 20  # the relay receives no more than this in one turn, big frames aside
 _IOV_MAX = 1000
 _JOINED = 64 << 10  # blocks up to this size are copied together: one buffer is quicker than many small ones
 
