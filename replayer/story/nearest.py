@@ -35,7 +35,7 @@ def explain(
 ) -> Miss:
     """The miss of `request`, in words."""
     title = room.title(server, request)
-    asked = f"rr: nothing recorded answers {title}" + (f" in {test}" if test else "")
+    asked = f"nothing recorded answers {title}" + (f" in {test}" if test else "")
     buckets = (
         story.by_route.get(route) if route is not None else None,
         story.by_server.get((room.name, server)),

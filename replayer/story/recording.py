@@ -239,6 +239,10 @@ class Story:
         if hidden not in (seen_hidden := self.hidden.get(route, ())):
             self.hidden[route] = (*seen_hidden, hidden)
         templates = [template(value) for value in values]
+        effect = room.is_effect(exchange.request)
+        if not effect and not self.tests:  # nobody asked the app for it: what it reads by itself is what it means
+            atoms = (atom for one in templates for atom in one.atoms)
+            self._given.update(hash(atom) for atom in atoms if atom not in self.made_up)
         made_up: list[MadeUp] = []
         roles: list[str] = []
         known: list[str] = []
@@ -259,7 +263,7 @@ class Story:
             position=position,
             rank=self._rank(mock.owner, started_ns),
             route=route,
-            effect=room.is_effect(exchange.request),
+            effect=effect,
             group=self.options.group(exchange),
             started_ns=started_ns,
             made_up=tuple(made_up),
