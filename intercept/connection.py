@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from intercept.journal import CLIENT, FRAME, SERVER, Kind
 from intercept.turns import ERR, GONE, IN, OUT, Turns
@@ -14,6 +14,7 @@ from intercept.turnstile import Turnstile, Visitor
 
 _SMALL, _LARGE = 32 << 10, 256 << 10  # what to receive at once: small keeps allocation cheap, large keeps bulk fast
 _HIGH_WATER = 256 << 10  # bytes waiting for a slow reader before its writer is held up: many readers may be slow
+_AT_ONCE = 64
 _DATA = int(Kind.DATA)
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
@@ -28,6 +29,17 @@ def abort(sock: socket.socket) -> None:
     """Close a socket with a reset."""
     reset_when_closed(sock)
     sock.close()
+
+
+def accepted(listener: socket.socket) -> Iterator[tuple[socket.socket, tuple[str, int]]]:
+    """The connections that wait at a listener just now, and who made them; not so many that others would wait."""
+    for _ in range(_AT_ONCE):
+        try:
+            client, address = listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        yield client, tuple(address[:2]) if listener.family != socket.AF_UNIX else ("", 0)
 
 
 class Leg:

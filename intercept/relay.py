@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intercept import memory, passing
-from intercept.connection import Connection, abort
+from intercept.connection import Connection, abort, accepted
 from intercept.datagrams import Datagrams, NameServers
 from intercept.gate import Gate, Knock
 from intercept.journal import CLIENT, JournalWriter, Kind
@@ -150,13 +150,8 @@ class Relay:
         self._doors[listener.fileno()] = door
 
         def accept(_mask: int) -> None:
-            for _ in range(64):
-                try:
-                    client, address = listener.accept()
-                except OSError:
-                    return
-                client.setblocking(False)
-                self._enter(door, client, address[0], address[1])
+            for client, (peer, peer_port) in accepted(listener):
+                self._enter(door, client, peer, peer_port)
 
         self._turns.watch(listener.fileno(), accept)
 
@@ -267,13 +262,8 @@ class Relay:
 
     def _acceptor(self, listener: socket.socket) -> Callable[[int], None]:
         def accept(_mask: int) -> None:
-            for _ in range(64):
-                try:
-                    client, address = listener.accept()
-                except OSError:
-                    return
-                client.setblocking(False)
-                self._leave(client, (address[0], address[1]))
+            for client, source in accepted(listener):
+                self._leave(client, source)
 
         return accept
 
@@ -324,12 +314,7 @@ class Relay:
         listener.setblocking(False)
 
         def accept(_mask: int) -> None:
-            for _ in range(64):
-                try:
-                    client, _address = listener.accept()
-                except OSError:
-                    return
-                client.setblocking(False)
+            for client, _source in accepted(listener):
                 facts = {"inbound": False, "client": ["", 0], "server": [path, 0], "started_ns": self._turns.now_ns}
                 server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
                 try:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from intercept import memory, unix_sockets
+from intercept.connection import accepted
 from intercept.gate import Gate
 from intercept.namespace import Namespace
 from intercept.relay import original_destination
@@ -138,12 +139,7 @@ class Stage(Scene):
         self._again = self._loop.call_later(_LOOK_AGAIN, self._mask_the_rest)
 
     def _accept_unix(self, cover: unix_sockets.Cover) -> None:
-        for _ in range(64):
-            try:
-                client, _address = cover.listener.accept()
-            except OSError:
-                return
-            client.setblocking(False)
+        for client, _source in accepted(cover.listener):
             self.connections += 1
             self._loop.create_task(self._converse(client, cover.path))
 
@@ -181,12 +177,7 @@ class Stage(Scene):
         return getattr(found, "ending", None)
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(64):
-            try:
-                client, _address = listener.accept()
-            except OSError:
-                return
-            client.setblocking(False)
+        for client, _source in accepted(listener):
             self.connections += 1
             if self._gate is None:
                 host, port = original_destination(client)
