@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +16,8 @@ import pytest
 from tests.apps.dependency import Dependency
 from tests.harness.crash import APP, Load, gone, recording
 from tests.harness.mounts import SHARED_MEMORY, Mounts, own_mounts
+from tests.harness.network import listens
+from tests.harness.processes import Running
 from tests.harness.programs import program
 from tests.harness.recorded import recorded_tests
 from tests.harness.rr_command import RR, Finished
@@ -123,9 +125,13 @@ def test_one_clear_sentence_and_nothing_left(bad: Bad, rr: RR, tmp_path: Path) -
 
 def test_a_port_that_another_program_holds(rr: RR, tmp_path: Path, port: int) -> None:
     with own_mounts(rr.folder, tmp_path / "mounts.log") as mounts:
-        with socket.create_server(("127.0.0.1", port)):
+        # started where rr is: an ordinary user may not look into processes of other user namespaces
+        code = f"import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(60)"
+        with Running([*mounts.prefix, sys.executable, "-c", code], log=tmp_path / "holder.log") as holder:
+            holder.until(lambda: listens(port), "the port is held")
             done = rr.with_prefix(mounts.prefix).run("record", "-c", f"{sys.executable} {APP} {port}")
-        refused(done, str(port), "another program", psutil.Process().name(), str(psutil.Process().pid), "another port")
+            pid = str(holder.process.pid)
+        refused(done, str(port), "another program", "python", pid, "another port")
         assert not mounts.sessions
     assert files(rr.folder) == []
     assert not left_over(rr.folder)
@@ -159,10 +165,15 @@ def test_a_settings_file_that_cannot_be_written_is_no_reason_to_lose_a_recording
 
 
 @contextmanager
-def small_disk(rr: RR, tmp_path: Path, size: str) -> Iterator[tuple[RR, Mounts]]:
+def full_disk(rr: RR, tmp_path: Path, left: int) -> Iterator[tuple[RR, Mounts, Path]]:
+    """A disk on which so many bytes are left, and the file that fills it."""
+    size = 200 << 20
     rr.keploy.mkdir()
-    with own_mounts(rr.folder, tmp_path / "mounts.log", {rr.keploy: size}) as mounts:
-        yield rr.with_prefix(mounts.prefix), mounts
+    with own_mounts(rr.folder, tmp_path / "mounts.log", {rr.keploy: f"{size}"}) as mounts:
+        filler = mounts.seen(rr.keploy) / "filler"
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size - left)
+        yield rr.with_prefix(mounts.prefix), mounts, filler
 
 
 def recorded_of(test_set: Path) -> set[str]:
@@ -175,7 +186,7 @@ def test_a_disk_that_becomes_full_stops_the_recording_and_not_the_app(
     rr: RR, tmp_path: Path, port: int, dependency: Dependency
 ) -> None:
     with ExitStack() as stack:
-        rr, mounts = stack.enter_context(small_disk(rr, tmp_path, "400k"))
+        rr, mounts, filler = stack.enter_context(full_disk(rr, tmp_path, 400 << 10))
         with recording(rr, dependency, port) as running:
             with Load(port, clients=2, pages=("echo", "call", "echo")) as load:
                 running.until_says("Recording has stopped, the app goes on")
@@ -193,7 +204,7 @@ def test_a_disk_that_becomes_full_stops_the_recording_and_not_the_app(
         refused(again, "the disk is full")
         assert len(mounts.sessions) == 1
 
-        subprocess.run([*mounts.prefix, "mount", "-o", "remount,size=200m", str(rr.keploy)], check=True)
+        filler.unlink()
         done = rr.run("recover")
         assert done.code == 0, done.output
         assert not mounts.sessions
