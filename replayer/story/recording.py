@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from protocols.furniture import Room, Value
 from replayer.story import key
+from replayer.story.hashes import Hashes
 from replayer.story.template import atoms_of, is_redacted, is_sealed, is_secret, template
 from replayer.story.times import SECOND, moment
 from testset.model import Exchange, Mock, Server, TestCase
@@ -150,7 +151,7 @@ class Story:
         self.borrowed: dict[str, set[str]] = defaultdict(set)  # by test: the makers of what its request speaks of
         self.made_up: dict[str, Origin] = {}  # and secrets, whoever made them up: they go by other names as well
         self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
-        self._given: set[int] = {hash(value) for value in self.options.literals}  # hashes, because there are millions
+        self._given = Hashes(self.options.literals)
         self._tell(tests, mocks)
         for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
             buckets.default_factory = None  # reading a story does not make it longer
@@ -159,7 +160,7 @@ class Story:
 
     def given(self, value: str) -> bool:
         """Whether the app was given `value` anywhere in the recording."""
-        return hash(value) in self._given
+        return value in self._given
 
     def needed(self, names: Iterable[str]) -> set[str]:
         """The tests that must run before these, because a request of these speaks of what they made up."""
@@ -242,7 +243,7 @@ class Story:
         effect = room.is_effect(exchange.request)
         if not effect and not self.tests:  # nobody asked the app for it: what it reads by itself is what it means
             atoms = (atom for one in templates for atom in one.atoms)
-            self._given.update(hash(atom) for atom in atoms if atom not in self.made_up)
+            self._given.update(atom for atom in atoms if atom not in self.made_up)
         made_up: list[MadeUp] = []
         roles: list[str] = []
         known: list[str] = []
@@ -315,7 +316,7 @@ class Story:
         if is_secret(atom):
             self.made_up.setdefault(atom, Origin(place, time=False))
         elif atom not in self.made_up:
-            self._given.add(hash(atom))
+            self._given.add(atom)
 
     def _role(self, atom: str, near_ns: int, place: str, born: set[str], maker: str) -> str:
         """Given or made up? The first appearance decides, and is remembered. `born` are those of this very request."""
@@ -323,7 +324,7 @@ class Story:
             return GIVEN
         origin = self.made_up.get(atom)
         time = origin.time if origin is not None else moment(atom, near_ns) is not None
-        if origin is None and hash(atom) not in self._given:
+        if origin is None and atom not in self._given:
             self.made_up[atom] = Origin(place, time, maker)
             born.add(atom)
         elif origin is None and not time:
