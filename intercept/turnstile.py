@@ -15,7 +15,7 @@ from protocols.furniture import Context, Decoder, Limits
 from testset.errors import ProtocolError
 from testset.model import Server, Side
 
-_LIMITS = Limits(head=1 << 20, message=1 << 20, messages=4096)
+_LIMITS = Limits(head=1 << 20, message=1 << 20, messages=4096, exchange=64 << 20)
 _SIDES = (Side.CLIENT, Side.SERVER)
 
 

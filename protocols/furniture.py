@@ -21,6 +21,7 @@ class Limits:
     head: int  # bytes of a message's head (HTTP: start line and headers)
     message: int  # bytes of one message that must be kept whole (MySQL: a packet; DNS: a datagram)
     messages: int  # messages waiting at once (pipelined requests)
+    exchange: int  # bytes of one exchange that is kept whole in memory (MySQL: a result set)
 
 
 class Guess(StrEnum):
@@ -39,6 +40,7 @@ class Context:
     inbound: bool
     server: Server
     first_index: int = 0  # after a recovery: the index of the next exchange
+    state: Mapping[str, Any] | None = None  # after a recovery: what `Decoder.state` said at this place
 
 
 class Decoder(Protocol):
@@ -59,12 +61,18 @@ class Decoder(Protocol):
         """How far all is finished: (bytes of the client, bytes of the server, exchanges). A new decoder with
         `first_index` set to the third, and fed from these offsets on, goes on where this one is."""
 
+    def state(self) -> Mapping[str, Any] | None:
+        """What else a new decoder has to know to go on from `settled()`, as JSON: what was agreed on when the
+        connection began, say. None for a protocol whose every exchange speaks for itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """The app made this request; whoever runs the responder looks for a mock and calls `answer` or `miss`."""
 
     request: Any
+    whole: bool = True  # False: it may yet turn out to be more; any recording that begins so will do (`Room.begins`)
+    otherwise: Reply | None = None  # the answer where nothing was recorded; then nothing is missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,13 @@ class SendFile:
     """A body for the app that is kept in a file. Whoever runs the responder reads it: no room opens one."""
 
     body: FileBody
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """From here on the app speaks TLS. `rest` came with the request for it, and belongs to the TLS handshake."""
+
+    rest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +112,7 @@ class Reply:
     body: bytes | None = None  # set when the response's body was made anew (bindings)
 
 
-Act = Ask | Send | SendFile | Hang
+Act = Ask | Send | SendFile | StartTls | Hang
 
 
 class Responder(Protocol):
@@ -152,6 +167,11 @@ class Value:
     value: str | int | float | bool | None
 
 
+def no_standing(exchange: Exchange[Any, Any]) -> Hashable | None:
+    """Every exchange belongs to whoever caused it."""
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """One protocol."""
@@ -173,6 +193,13 @@ class Room:
     # For a room whose `Ask` may hold only the beginning of a request: does the recorded request (first) begin so? Each
     # `Ask` of a connection then replaces the choice that was made for the one before it. None: an `Ask` is whole.
     begins: Callable[[Any, Any], bool] | None = None
+
+    # The server speaks first: at replay the responder starts when the connection opens. Such a protocol then agrees on
+    # things without which the rest means nothing: what its decoder gives up on is not kept as raw bytes.
+    speaks_first: bool = False
+    # An exchange that belongs to its connection (a login, a prepared statement) and to no test: the key under which it
+    # is kept once. None: it belongs to whoever caused it.
+    standing: Callable[[Exchange[Any, Any]], Hashable | None] = no_standing
 
     # -- documents
     to_spec: Callable[[Exchange[Any, Any]], Mapping[str, Any]]

@@ -20,7 +20,7 @@ from recorder.ledger import Resume
 from testset.errors import ProtocolError
 from testset.model import BodyBuffer, Ending, Exchange, ExchangeId, Server, Side
 
-LIMITS = Limits(head=1 << 20, message=1 << 20, messages=4096)
+LIMITS = Limits(head=1 << 20, message=1 << 20, messages=4096, exchange=64 << 20)
 _UNDECIDED = 64 << 10  # bytes after which a connection that no room claims is taken as it is
 _SIDES = (Side.CLIENT, Side.SERVER)
 _ENDINGS = {"refused": Ending.REFUSED, "unreachable": Ending.UNREACHABLE, "timed out": Ending.TIMED_OUT}

@@ -19,7 +19,7 @@ from replayer.way_out import Passed, Tunnel, ask
 from testset.errors import ProtocolError, SecretError
 from testset.model import Ending, Exchange, Mock, Server
 
-LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096)
+LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096, exchange=64 << 20)
 _PIECE = 256 << 10
 _FIRST_BYTES = 64 << 10
 _SILENCE = 0.3  # seconds after which a way out is opened for a server that may speak first
@@ -207,7 +207,7 @@ class Conversation(asyncio.Protocol):
                     with open(act.body.path, "rb") as file:
                         while piece := file.read(_PIECE):
                             transport.write(piece)
-                else:
+                elif isinstance(act, Hang):
                     self._hang(act)
         except ProtocolError:
             transport.abort()

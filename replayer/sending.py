@@ -17,7 +17,7 @@ from protocols.http.wire import HttpRequest, HttpResponse
 from testset.errors import ProtocolError
 from testset.model import Ending, Exchange, FileBody, Server, Side
 
-_LIMITS = Limits(head=16 << 20, message=64 << 20, messages=64)
+_LIMITS = Limits(head=16 << 20, message=64 << 20, messages=64, exchange=64 << 20)
 _IN_MEMORY = 64 << 20
 _PIECE = 256 << 10
 

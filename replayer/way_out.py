@@ -24,7 +24,7 @@ from testset.errors import ProtocolError
 from testset.model import Ending, Exchange, ExchangeId, Server, Side
 
 _ANSWER_CEILING = 60.0  # seconds; the app has a time-out of its own
-_LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096)
+_LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096, exchange=64 << 20)
 
 Passed = Callable[[Exchange[Any, Any]], None]
 

@@ -99,6 +99,7 @@ class Exchange(Generic[Request, Response]):
     ending: Ending = Ending.ANSWERED
     started_ns: int
     ended_ns: int
+    remark: str | None = None  # what the summary has to say about it: what of it was not understood
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,9 @@ class DnsDecoder:
     def settled(self) -> tuple[int, int, int]:
         return self._settled
 
+    def state(self) -> None:
+        return None
+
     def _exchange(self, query: bytes, answer: bytes | None, started_ns: int, ended_ns: int) -> DnsExchange:
         exchange = exchange_from(
             query,

@@ -73,6 +73,9 @@ class GenericDecoder:
     def settled(self) -> tuple[int, int, int]:
         return self._settled
 
+    def state(self) -> None:
+        return None
+
 
 def connection_failed(context: Context, ending: Ending, started_ns: int, ended_ns: int) -> GenericExchange:
     """A connection that never came to be: refused, unreachable, timed out."""

@@ -143,6 +143,9 @@ class HttpDecoder:
     def settled(self) -> tuple[int, int, int]:
         return self._settled
 
+    def state(self) -> None:
+        return None
+
     # -- the client's side --------------------------------------------------------------------------------------
 
     def _read_client(self, time_ns: int, done: list[HttpExchange]) -> None:

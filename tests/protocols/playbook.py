@@ -11,7 +11,7 @@ from testset.errors import ProtocolError
 from testset.model import Body, Ending, Exchange, Server, Side
 
 CLIENT, SERVER = Side.CLIENT, Side.SERVER
-LIMITS = Limits(head=16_384, message=65_536, messages=8)
+LIMITS = Limits(head=16_384, message=65_536, messages=8, exchange=64 << 20)
 INBOUND = Context(connection=1, inbound=True, server=Server("localhost", 8080))
 OUTBOUND = Context(connection=2, inbound=False, server=Server("user-service", 5001))
 

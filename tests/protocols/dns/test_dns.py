@@ -182,7 +182,7 @@ def test_the_responder() -> None:
     made.feed(query())
     assert made.answer(Reply(None, Ending.TIMED_OUT)) == []
     with pytest.raises(LimitError):
-        DnsResponder(Limits(head=1, message=5, messages=1)).feed(query())
+        DnsResponder(Limits(head=1, message=5, messages=1, exchange=64 << 20)).feed(query())
 
 
 # -- documents and matching -------------------------------------------------------------------------------------

@@ -203,7 +203,7 @@ def test_bytes_that_come_while_asking_are_not_lost() -> None:
     assert made.feed(b"PING\r\n") == []
     assert made.answer(Reply(conversation(REDIS), Ending.ANSWERED)) == [Send(b"+PONG\r\n")]
     with pytest.raises(LimitError):
-        GenericResponder(Limits(head=1, message=3, messages=1)).feed(b"1234")
+        GenericResponder(Limits(head=1, message=3, messages=1, exchange=64 << 20)).feed(b"1234")
 
 
 def test_matching() -> None:

@@ -244,7 +244,7 @@ def test_a_server_that_speaks_unasked_is_no_http_server() -> None:
 
 @pytest.mark.parametrize("size", [1, 100, 100_000])
 def test_limits(size: int) -> None:
-    tight = Limits(head=100, message=200, messages=2)
+    tight = Limits(head=100, message=200, messages=2, exchange=64 << 20)
     long_head = b"GET /" + b"a" * 200 + b" HTTP/1.1\r\n\r\n"
     assert isinstance(play(HttpDecoder, cut([client(long_head)], size), limits=tight).error, LimitError)
     short = b"GET / HTTP/1.1\r\n\r\n"

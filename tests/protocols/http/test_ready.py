@@ -11,7 +11,7 @@ from protocols.http.ready import Ready, answer_bytes, key_of
 from protocols.http.wire import Framing, HttpRequest, HttpResponse, request_bytes
 from testset.model import Ending
 
-LIMITS = Limits(head=1 << 16, message=1 << 20, messages=16)
+LIMITS = Limits(head=1 << 16, message=1 << 20, messages=16, exchange=64 << 20)
 GET = HttpRequest(method="GET", target="/users/7?full=1", headers=(("Host", "users"), ("Accept", "application/json")))
 POST = HttpRequest(
     method="POST", target="/orders", headers=(("Content-Type", "application/json"), ("Content-Length", "9")),

@@ -189,7 +189,7 @@ def test_after_a_switch_nothing_is_http() -> None:
 
 
 def test_a_large_upload_is_known_by_its_digest() -> None:
-    made = HttpResponder(Limits(head=1000, message=1000, messages=2))
+    made = HttpResponder(Limits(head=1000, message=1000, messages=2, exchange=64 << 20))
     made.feed(b"PUT /f HTTP/1.1\r\nHost: a\r\nContent-Length: 3000\r\n\r\n")
     made.feed(b"a" * 1500)
     body = asked(made.feed(b"a" * 1500)).body
@@ -198,10 +198,10 @@ def test_a_large_upload_is_known_by_its_digest() -> None:
 
 
 def test_limits() -> None:
-    made = HttpResponder(Limits(head=100, message=1000, messages=2))
+    made = HttpResponder(Limits(head=100, message=1000, messages=2, exchange=64 << 20))
     with pytest.raises(LimitError):
         made.feed(b"GET /" + b"a" * 200)
-    made = HttpResponder(Limits(head=100, message=100, messages=2))
+    made = HttpResponder(Limits(head=100, message=100, messages=2, exchange=64 << 20))
     made.feed(GET)
     with pytest.raises(LimitError):
         made.feed(GET * 10)
