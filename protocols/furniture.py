@@ -71,7 +71,9 @@ class Ask:
     """The app made this request; whoever runs the responder looks for a mock and calls `answer` or `miss`."""
 
     request: Any
-    whole: bool = True  # False: it may yet turn out to be more; any recording that begins so will do (`Room.begins`)
+    whole: bool = (
+        True  # False: it is only beginning (`Room.begins`, `Room.opens`); any recording that begins so will do
+    )
     otherwise: Reply | None = None  # the answer where nothing was recorded; then nothing is missed
 
 
@@ -194,9 +196,10 @@ class Room:
     # `Ask` of a connection then replaces the choice that was made for the one before it. None: an `Ask` is whole.
     begins: Callable[[Any, Any], bool] | None = None
 
-    # The server speaks first: at replay the responder starts when the connection opens. Such a protocol then agrees on
+    # Where the server speaks first: whether it does so in this exchange, and whether it then goes on (False: it refuses
+    # at once). None: it does not. At replay the responder starts when the connection opens. Such a protocol agrees on
     # things without which the rest means nothing: what its decoder gives up on is not kept as raw bytes.
-    speaks_first: bool = False
+    opens: Callable[[Exchange[Any, Any]], bool | None] | None = None
     # An exchange that belongs to its connection (a login, a prepared statement) and to no test: the key under which it
     # is kept once. None: it belongs to whoever caused it.
     standing: Callable[[Exchange[Any, Any]], Hashable | None] = no_standing

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from protocols import dns, generic, http
+from protocols import dns, generic, http, mysql
 from protocols.furniture import Guess, Room
 from testset.errors import DocumentError
 
-ROOMS: tuple[Room, ...] = (http.ROOM, generic.ROOM, dns.ROOM)
+ROOMS: tuple[Room, ...] = (http.ROOM, mysql.ROOM, generic.ROOM, dns.ROOM)
 
 Detection = Room | Literal[Guess.NO, Guess.MORE]
 

@@ -100,6 +100,11 @@ class Attribution:
         self._turn += 1
         insort(self._waiting, (exchange.started_ns, self._turn, exchange), key=lambda one: one[:2])
 
+    def add_reached(self, exchange: Exchange[Any, Any]) -> None:
+        """An exchange that belongs to no test shows that its destination can be reached."""
+        if exchange.ending is Ending.ANSWERED and not self._began:
+            self._reached(exchange.server)
+
     # -- whose it is --------------------------------------------------------------------------------------------
 
     def settle(self, open_since_ns: int | None, *, final: bool = False) -> list[Settled]:
@@ -199,9 +204,12 @@ class Attribution:
             self._failed.append(exchange)
             return []
         if exchange.ending is Ending.ANSWERED:
-            self._answered.add(exchange.server)
-            self._failed = [one for one in self._failed if one.server != exchange.server]
+            self._reached(exchange.server)
         return [(exchange, STARTUP)]
+
+    def _reached(self, server: Server) -> None:
+        self._answered.add(server)
+        self._failed = [one for one in self._failed if one.server != server]
 
     def _see(self, exchange: Exchange[Any, Any]) -> None:
         started = exchange.started_ns

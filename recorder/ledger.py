@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ class Resume:
     server: int
     index: int
     room: str | None
+    state: Mapping[str, Any] | None = None  # of the decoder, there
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Ledger:
         self._put(["mock", id.connection, id.index, name, offset])
 
     def check(self, connections: dict[int, Resume], first_segment: int) -> None:
-        rows = [[n, r.facts, r.client, r.server, r.index, r.room] for n, r in connections.items()]
+        rows = [[n, r.facts, r.client, r.server, r.index, r.room, r.state] for n, r in connections.items()]
         self._put(["check", first_segment, rows])
 
     def close(self) -> None:

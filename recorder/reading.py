@@ -7,13 +7,14 @@ yet is remembered by segment, so that the journal can let go of everything befor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from intercept.journal import CLIENT, SERVER, Frame, Kind
 from protocols import dns, generic
 from protocols.furniture import Context, Decoder, Guess, Limits, Room
+from protocols.mysql.detect import is_x_protocol
 from protocols.registry import detect, room_named
 from protocols.tls import is_client_hello
 from recorder.ledger import Resume
@@ -22,6 +23,7 @@ from testset.model import BodyBuffer, Ending, Exchange, ExchangeId, Server, Side
 
 LIMITS = Limits(head=1 << 20, message=1 << 20, messages=4096, exchange=64 << 20)
 _UNDECIDED = 64 << 10  # bytes after which a connection that no room claims is taken as it is
+_MOST_TOLD = 100
 _SIDES = (Side.CLIENT, Side.SERVER)
 _ENDINGS = {"refused": Ending.REFUSED, "unreachable": Ending.UNREACHABLE, "timed out": Ending.TIMED_OUT}
 
@@ -35,6 +37,11 @@ class Notes:
     gave_up: list[str] = field(default_factory=list)
     udp: dict[str, int] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        """Something that was not understood, once however often it happens."""
+        if text not in self.gave_up and len(self.gave_up) < _MOST_TOLD:
+            self.gave_up.append(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ class _Conversation:
         "raw",
         "room",
         "skip",
+        "state",
     )
 
     def __init__(self, context: Context, facts: dict[str, Any], segment: int) -> None:
@@ -74,6 +82,7 @@ class _Conversation:
         self.kept_bytes = 0
         self.base = (0, 0)  # stream offsets where the decoder began
         self.place = (0, 0, context.first_index)  # bytes of both sides and exchanges before the unfinished part
+        self.state = context.state  # of the decoder, at that place
         self.skip = (0, 0)  # a recovery ignores what lies before
         self.ended: set[int] = set()
 
@@ -88,7 +97,7 @@ class Reading:
         self.notes = Notes()
         self.origins: dict[int, Origin] = {}  # of the exchanges that the last `feed` returned, by connection
         for number, one in (resume or {}).items():
-            conversation = self._begin(number, one.facts, 1, one.index)
+            conversation = self._begin(number, one.facts, 1, one.index, one.state)
             conversation.base = conversation.skip = (one.client, one.server)
             conversation.place = (one.client, one.server, one.index)
             if one.room == "generic":
@@ -159,10 +168,18 @@ class Reading:
 
     # -- connections -----------------------------------------------------------------------------------------------
 
-    def _begin(self, number: int, facts: dict[str, Any], segment: int, first_index: int = 0) -> _Conversation:
+    def _begin(
+        self,
+        number: int,
+        facts: dict[str, Any],
+        segment: int,
+        first_index: int = 0,
+        state: Mapping[str, Any] | None = None,
+    ) -> _Conversation:
         host, port = facts["server"]
-        server = Server("localhost", port) if facts["inbound"] else self._server(host, port)
-        context = Context(connection=number, inbound=facts["inbound"], server=server, first_index=first_index)
+        inbound = facts["inbound"]
+        server = Server("localhost", port) if inbound else self._server(host, port)
+        context = Context(connection=number, inbound=inbound, server=server, first_index=first_index, state=state)
         self._open[number] = _Conversation(context, facts, segment)
         return self._open[number]
 
@@ -192,6 +209,8 @@ class Reading:
         first = [b"".join(data for side, _o, data, _t in one.kept if side == wanted) for wanted in (0, 1)]
         if is_client_hello(first[0]):
             return self._pass_over(one)
+        if is_x_protocol(first[1]):
+            self.notes.tell(f"connections to {one.context.server} speak MySQL's X protocol, kept as raw bytes")
         guess = detect(first[0], first[1])
         if guess is Guess.MORE and len(first[0]) + len(first[1]) < _UNDECIDED:
             return []
@@ -201,7 +220,8 @@ class Reading:
             self._take_raw(one)
         found = []
         for side, _offset, data, time_ns in list(one.kept):
-            found += self._feed(one, side, data, time_ns)
+            if one.context.connection in self._open:
+                found += self._feed(one, side, data, time_ns)
         return found
 
     def _pass_over(self, one: _Conversation) -> list[Exchange[Any, Any]]:
@@ -238,7 +258,12 @@ class Reading:
             return []
         client, server, index = self._settled(one)
         where = "to the app" if one.context.inbound else f"to {one.context.server}"
-        self.notes.gave_up.append(f"a connection {where} is kept as raw bytes: {error} ({one.room.name})")
+        if one.room.opens is not None and index:
+            self.notes.tell(f"the rest of a connection {where} is not recorded: {error} ({one.room.name})")
+            one.kept.clear()
+            del self._open[one.context.connection]
+            return []
+        self.notes.tell(f"a connection {where} is kept as raw bytes: {error} ({one.room.name})")
         one.context = Context(
             connection=one.context.connection,
             inbound=one.context.inbound,
@@ -282,6 +307,8 @@ class Reading:
                 found += one.decoder.end(_SIDES[side], ending, frame.time_ns)
             except ProtocolError as error:
                 found += self._give_up(one, error)
+                if one.context.connection not in self._open:
+                    return found
                 raw = one.decoder
                 assert raw is not None
                 for again in sorted(one.ended):
@@ -302,7 +329,10 @@ class Reading:
         return one.base[0] + client, one.base[1] + server, index
 
     def _forget_settled(self, one: _Conversation) -> None:
-        one.place = self._settled(one)
+        place = self._settled(one)
+        if place != one.place:
+            one.place = place
+            one.state = one.decoder.state() if one.decoder is not None else one.state
         settled = one.place[:2]
         kept = one.kept
         gone = 0
@@ -336,7 +366,7 @@ class Reading:
                 id=ExchangeId(0, frame.time_ns),
             )
         except ProtocolError as error:
-            self.notes.gave_up.append(f"a DNS question could not be read: {error}")
+            self.notes.tell(f"a DNS question could not be read: {error}")
             return []
         if exchange.response is not None:
             for record in exchange.response.answers:
@@ -347,7 +377,7 @@ class Reading:
 
 def _resume(one: _Conversation) -> Resume:
     room = "generic" if one.raw else one.room.name if one.room is not None else None
-    return Resume(one.facts, *one.place, room)
+    return Resume(one.facts, *one.place, room, one.state)
 
 
 def needed(segments: Iterable[int | None]) -> int | None:

@@ -8,18 +8,17 @@ killed: the ledger tells it what was written already.
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from intercept.journal import SEGMENT_BYTES, JournalReader, Kind, segment_path
 from intercept.memory import SessionFolder
 from intercept.spill import Spill
-from protocols.dns import yaml as dns
 from protocols.furniture import Room
-from protocols.registry import room_named
+from protocols.registry import ROOMS, room_for_kind, room_named
 from recorder import bodies, ledger
 from recorder.attribution import BACKGROUND, Attribution, Names, OneOwner
 from recorder.filters import Filter, keeps
@@ -30,6 +29,7 @@ from testset.redaction import Redactor
 from testset.store import TestSet, TestSetWriter
 
 _MEASURE_EVERY = 0.05  # seconds
+_STANDING = frozenset(room.name for room in ROOMS)  # owners of what belongs to no test: "dns", "mysql"
 _RUSH = 8 << 20  # bytes a second, above which what comes in is decoded later
 
 
@@ -86,8 +86,8 @@ class Recording:
         self._released = 0
         self._closed = False
         self._anchors: dict[ExchangeId, Origin] = {}  # exchanges that are decoded and not yet settled
-        self._dns: set[str] = set()  # what is known of names
-        self._resolved: list[Exchange[Any, Any]] = []  # and not yet written: before what began after it
+        self._standing: set[Hashable] = set()  # what belongs to no test and is kept already
+        self._held: list[Exchange[Any, Any]] = []  # and not yet written: before what began after it
         self._written: dict[ExchangeId, str] = {}
         self._now_ns = 0
         self._measured, self._measured_at = 0, time.monotonic()
@@ -98,9 +98,8 @@ class Recording:
         bodies.sweep(writer.path)
         if self._progress.mocks_offset is not None:
             writer.truncate_mocks(self._progress.mocks_offset)
-        if any(id.connection == 0 for id in self._progress.mocks):
-            written = (document for _, document in TestSet(writer.path).mocks() if document.kind in dns.KINDS)
-            self._dns.update(_said(document.spec) for document in written)
+        if any(_owner(name) in _STANDING for name in self._progress.mocks.values()):
+            self._standing.update(_kept_standing(writer.path))
         for name in self._progress.mocks.values():
             self._names.seen(name)
         for test in self._progress.tests.values():
@@ -184,13 +183,15 @@ class Recording:
 
     def _take(self, exchange: Exchange[Any, Any], origin: Origin) -> None:
         room = room_named(exchange.protocol)
+        if exchange.remark is not None:
+            self.reading.notes.tell(f"{exchange.server}: {exchange.remark}")
         if exchange.inbound:
             self._take_inbound(exchange, room)
-        elif exchange.protocol == "dns":
-            self._take_dns(exchange, room, origin)
         elif not self._is_wanted(self._wanted.mocks, exchange):
             self.counts.left_out += 1
             bodies.drop(exchange)
+        elif (key := room.standing(exchange)) is not None:
+            self._take_standing(exchange, (room.name, key), origin)
         else:
             self._anchors[exchange.id] = origin
             self._attribution.add_outbound(exchange)
@@ -232,17 +233,17 @@ class Recording:
         self.counts.lost.append(f"{title} was cut short when the recording ended, and is no test")
         bodies.drop(exchange)
 
-    def _take_dns(self, exchange: Exchange[Any, Any], room: Room, origin: Origin) -> None:
-        """A name resolves the same way all along: once is enough, however often it is asked."""
-        key = _said(room.to_spec(exchange))
-        if key in self._dns:
+    def _take_standing(self, exchange: Exchange[Any, Any], key: Hashable, origin: Origin) -> None:
+        """A name resolved, a login, a prepared statement: once is enough, however often it happens."""
+        self._attribution.add_reached(exchange)
+        if key in self._standing:
             return
-        self._dns.add(key)
+        self._standing.add(key)
         self._anchors[exchange.id] = origin
-        self._resolved.append(exchange)
+        self._held.append(exchange)
 
     def _is_wanted(self, filters: Sequence[Filter], exchange: Exchange[Any, Any]) -> bool:
-        if not filters:
+        if not filters or exchange.protocol == "dns":
             return True
         method = getattr(exchange.request, "method", "")
         path = getattr(exchange.request, "target", "")
@@ -250,11 +251,15 @@ class Recording:
 
     def _write_settled(self, *, final: bool) -> None:
         for exchange, owner in self._attribution.settle(self.reading.open_since(), final=final):
-            while self._resolved and self._resolved[0].started_ns <= exchange.started_ns:
-                self._write_mock(self._resolved.pop(0), "dns")
+            self._write_held(exchange.started_ns)
             self._write_mock(exchange, owner)
-        while final and self._resolved:
-            self._write_mock(self._resolved.pop(0), "dns")
+        if final:
+            self._write_held()
+
+    def _write_held(self, before_ns: int | None = None) -> None:
+        while self._held and (before_ns is None or self._held[0].started_ns <= before_ns):
+            exchange = self._held.pop(0)
+            self._write_mock(exchange, exchange.protocol)
 
     def _write_mock(self, exchange: Exchange[Any, Any], owner: str) -> None:
         self._anchors.pop(exchange.id, None)
@@ -277,7 +282,7 @@ class Recording:
         if not owners:
             return
         names = Names()
-        self._writer.rename_mocks(lambda name: names.next(owners.get(name, name.rpartition(".")[0])))
+        self._writer.rename_mocks(lambda name: names.next(owners.get(name, _owner(name))))
 
     # -- the journal -----------------------------------------------------------------------------------------------
 
@@ -320,6 +325,13 @@ class Recording:
         return self._spill.open(number) if self._spill.has(number) else None
 
 
-def _said(spec: Mapping[str, Any]) -> str:
-    """A question and its answer, whenever it was asked."""
-    return json.dumps({name: value for name, value in spec.items() if name not in ("started", "ended")}, default=str)
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _kept_standing(test_set: Path) -> Iterator[Hashable]:
+    """The keys of what an earlier life of this recording has written that belongs to no test."""
+    for _, document in TestSet(test_set).mocks():
+        if _owner(document.name) in _STANDING:
+            room = room_for_kind(document.kind)
+            yield room.name, room.standing(room.from_spec(document.kind, document.spec))

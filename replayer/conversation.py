@@ -6,23 +6,48 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
 
+from intercept.certificate import self_signed
 from intercept.connection import reset_when_closed
 from intercept.relay import original_destination
+from intercept.secure import Secure, server_context
 from protocols import generic, http
-from protocols.furniture import Act, Ask, Guess, GuessingResponder, Hang, Limits, Reply, Responder, Room, Send, SendFile
-from protocols.registry import detect
+from protocols.furniture import (
+    Act,
+    Ask,
+    Guess,
+    GuessingResponder,
+    Hang,
+    Limits,
+    Reply,
+    Responder,
+    Room,
+    Send,
+    SendFile,
+    StartTls,
+)
+from protocols.registry import ROOMS, detect
 from replayer.loading import LoadedSet
 from replayer.story import Found, Miss, Replay
 from replayer.way_out import Passed, Tunnel, ask
 from testset.errors import ProtocolError, SecretError
 from testset.model import Ending, Exchange, Mock, Server
 
+if TYPE_CHECKING:
+    import ssl
+
 LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096, exchange=64 << 20)
 _PIECE = 256 << 10
 _FIRST_BYTES = 64 << 10
 _SILENCE = 0.3  # seconds after which a way out is opened for a server that may speak first
+
+
+@cache
+def _tls_context() -> ssl.SSLContext:
+    """For all connections on which the app asks for TLS: one certificate is enough, no client is meant to check it."""
+    return server_context(self_signed())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +84,31 @@ class Answers:
         self.warnings.extend(found.warnings)
         return self._reply(room, found)
 
+    def find_if_any(self, room: Room, server: Server, request: Any, otherwise: Reply) -> Reply:
+        """The same for a request that has an answer without a mock, too."""
+        self.asked += 1
+        found = self.replay.find_if_any(room, server, request, time.time_ns())
+        return otherwise if found is None else self._reply(room, found)
+
     def beginning(self, room: Room, server: Server, request: Any) -> Reply | None:
         """For a protocol that asks before its request is whole: a recording that begins so."""
-        assert room.begins is not None
+        if room.opens is not None:
+            opening = self.replay.opening(room, server)
+            return self._reply(room, Found(mock=opening, names={})) if opening is not None else None
         for mock in self.replay.beginnings(room, server, request):
             return self._reply(room, Found(mock=mock, names={}))
         return None
 
     def knows(self, server: Server) -> bool:
         """Whether anything was recorded of a destination."""
-        return any(known == server for _, known in self.replay.story.by_server)
+        return bool(self.replay.protocols(server))
+
+    def first_speaker(self, server: Server) -> Room | None:
+        """The protocol of a destination where the server speaks first, or may."""
+        spoken = self.replay.protocols(server)
+        if spoken == {generic.ROOM.name}:
+            return generic.ROOM
+        return next((room for room in ROOMS if room.opens is not None and room.name in spoken), None)
 
     def leaves(self, what: str) -> Callable[[Exchange[Any, Any]], None]:
         """A request goes to the real server: tells so, and returns what is to be called with what comes of it."""
@@ -116,14 +156,16 @@ class Conversation(asyncio.Protocol):
         self._guessing = False  # a mock plays whose request is not known to be the app's
         self._spoke = False  # the app has been told something
         self._tunnel: Tunnel | None = None
+        self._secure: Secure | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         answers = self._answers()
         self._server = self._destination(answers, transport)
-        if answers.replay.speaks_only(generic.ROOM, self._server):
-            self._begin(generic.ROOM)
+        room = answers.first_speaker(self._server)
+        if room is not None:
+            self._begin(room)
         elif answers.way_out is not None and not answers.knows(self._server):
             asyncio.get_running_loop().call_later(_SILENCE, self._listen)
 
@@ -152,7 +194,10 @@ class Conversation(asyncio.Protocol):
             self._tunnel.send(data)
             return
         if self._responder is not None:
-            self._do(lambda responder: responder.feed(data))
+            if self._secure is not None:
+                data = self._decrypted(data)
+            if data:
+                self._do(lambda responder: responder.feed(data))
             return
         self._first += data
         guess = detect(self._first, b"")
@@ -200,13 +245,18 @@ class Conversation(asyncio.Protocol):
                 act = acts.pop(0)
                 if isinstance(act, Send):
                     self._spoke = True
-                    transport.write(act.data)
+                    self._write(transport, act.data)
                 elif isinstance(act, Ask):
-                    acts = self._ask(responder, act.request) + acts
+                    acts = self._ask(responder, act) + acts
                 elif isinstance(act, SendFile):
                     with open(act.body.path, "rb") as file:
                         while piece := file.read(_PIECE):
-                            transport.write(piece)
+                            self._write(transport, piece)
+                elif isinstance(act, StartTls):
+                    self._secure = Secure(_tls_context(), is_server=True)
+                    plain = self._decrypted(act.rest)
+                    if plain:
+                        acts += responder.feed(plain)
                 elif isinstance(act, Hang):
                     self._hang(act)
         except ProtocolError:
@@ -214,24 +264,45 @@ class Conversation(asyncio.Protocol):
         if self._guessing and cast(GuessingResponder, responder).played():
             self._count_guessed()
 
+    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
+        transport.write(data if self._secure is None else self._secure.send(data))
+
+    def _decrypted(self, data: bytes) -> bytes:
+        secure, transport = self._secure, self._transport
+        assert secure is not None
+        assert transport is not None
+        try:
+            plain = secure.receive(data)
+        except ProtocolError:
+            transport.abort()
+            return b""
+        transport.write(secure.outgoing())
+        if secure.failed is not None:  # the client does not like the certificate, for one
+            self._answers().warnings.append(f"TLS with the app for {self._server} failed: {secure.failed}")
+            transport.close()
+        return plain
+
     def _count_guessed(self) -> None:
         """The request is known as a whole now: this is what the app did."""
         if self._guessing and self._room is not None:
             self._guessing = False
             self._answers().find(self._room, self._server, cast(GuessingResponder, self._responder).whole())
 
-    def _ask(self, responder: Responder, request: Any) -> list[Act]:
+    def _ask(self, responder: Responder, ask: Ask) -> list[Act]:
         room, answers = self._room, self._answers()
         assert room is not None
-        request = self._asked(request)
-        if room.begins is not None:
-            reply = answers.beginning(room, self._server, request)
-            self._guessing = reply is not None
+        request = self._asked(ask.request)
+        if not ask.whole:
+            reply = answers.beginning(room, self._server, request) or ask.otherwise
+            # What a server says first is no guess: what the client then asks for comes as a request of its own.
+            self._guessing = reply is not None and room.begins is not None
             if reply is not None:
                 return responder.answer(reply)
             if answers.way_out is not None and not self._spoke and self._transport is not None:
                 self._dig(self._transport, b"".join(request.turns))
                 return []
+        if ask.otherwise is not None:
+            return responder.answer(answers.find_if_any(room, self._server, request, ask.otherwise))
         found = answers.find(room, self._server, request)
         if isinstance(found, Miss):
             if answers.way_out is not None and room is http.ROOM:
@@ -255,6 +326,8 @@ class Conversation(asyncio.Protocol):
 
     def _hang(self, act: Hang) -> None:
         assert self._transport is not None
+        if self._secure is not None and not act.reset:
+            self._transport.write(self._secure.finish())
         if act.reset:
             reset_when_closed(self._transport.get_extra_info("socket"))
             self._transport.abort()

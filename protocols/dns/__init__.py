@@ -6,7 +6,13 @@ from protocols.dns.detect import detect
 from protocols.furniture import Room
 from protocols.late import Late, room_parts
 
-ROOM = Room(name="dns", kinds=("DNS",), detect=detect, **room_parts(__name__, "DnsDecoder", "DnsResponder"))
+ROOM = Room(
+    name="dns",
+    kinds=("DNS",),
+    detect=detect,
+    standing=Late("protocols.dns.match", "standing"),
+    **room_parts(__name__, "DnsDecoder", "DnsResponder"),
+)
 
 # Datagrams by themselves, for whoever runs a DNS server: see `messages`.
 exchange_from = Late("protocols.dns.messages", "exchange_from")

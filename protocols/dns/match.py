@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
-from protocols.dns.messages import DnsRequest, DnsResponse
+from protocols.dns.messages import DnsExchange, DnsRequest, DnsResponse
+from protocols.dns.yaml import to_spec
 from protocols.furniture import Difference, Value
 from testset.model import Server
 
 
 def route(server: Server, request: DnsRequest) -> Hashable:
     return ("dns", request.name, request.qtype)
+
+
+def standing(exchange: DnsExchange) -> Hashable:
+    """A name resolves the same way all along: once is enough, however often it is asked."""
+    spec = to_spec(exchange)
+    return json.dumps({name: value for name, value in spec.items() if name not in ("started", "ended")}, default=str)
 
 
 def values(request: DnsRequest) -> list[Value]:

@@ -79,7 +79,7 @@ class GenericResponder:
 
     def _ask(self) -> list[Act]:
         self._asking = True
-        return [Ask(self.whole())]
+        return [Ask(self.whole(), whole=False)]
 
     def _differs(self) -> bool:
         return not self._expected().startswith(b"".join(self._sent))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 # A value of a row or a parameter. `int` for whole numbers, years and bits; `float` for FLOAT and DOUBLE; `str` for
-# text, JSON, dates, times and exact decimals, as the server writes them in its text protocol; `bytes` for what is no text.
+# text, JSON, dates, times and exact decimals, as the text protocol has them; `bytes` for what is no text.
 Cell = None | int | float | str | bytes
 
 

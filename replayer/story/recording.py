@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from protocols.furniture import Room, Value
+from protocols.registry import ROOMS
 from replayer.story import key
 from replayer.story.hashes import Hashes
 from replayer.story.template import atoms_of, is_redacted, is_sealed, is_secret, template
@@ -22,7 +23,10 @@ from testset.model import Exchange, Mock, Server, TestCase
 
 STARTUP = "startup"
 BACKGROUND = "background"
-STANDING = (BACKGROUND, "dns")  # owners whose mocks belong to no test: they answer any number of times
+STANDING = (
+    BACKGROUND,
+    *(room.name for room in ROOMS),
+)  # whose mocks belong to no test: they answer any number of times
 
 _BEFORE_ALL = -1  # the rank of start-up: earlier than every test
 
@@ -143,6 +147,7 @@ class Story:
         self.by_route: dict[int, Bucket] = defaultdict(Bucket)
         self.by_server: dict[tuple[str, Server], Bucket] = defaultdict(Bucket)
         self.by_protocol: dict[str, Bucket] = defaultdict(Bucket)
+        self.openings: dict[tuple[str, Server], list[tuple[Entry, bool]]] = defaultdict(list)  # see `Room.opens`
         self.literal: dict[key.Key, Bucket] = defaultdict(Bucket)
         self.renamed: dict[key.Key, Bucket] = defaultdict(Bucket)
         self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
@@ -273,6 +278,9 @@ class Story:
             recall=self.options.recall(mock),
         )
         self._enter(entry, mock)
+        goes_on = room.opens(exchange) if room.opens is not None else None
+        if goes_on is not None:
+            self.openings[(room.name, exchange.server)].append((entry, goes_on))
         self.literal[key.literal(route, values)].entries.append(entry)
         if made_up:
             shape = key.shape(route, values, templates)

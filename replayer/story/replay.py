@@ -127,10 +127,9 @@ class Replay:
         """Whose mocks come first just now: the test's, and those of the groups that it is in."""
         return self._owners
 
-    def speaks_only(self, room: Room, server: Server) -> bool:
-        """Whether everything that was recorded of a destination is of this one protocol."""
-        rooms = {name for name, known in self.story.by_server if known == server}
-        return rooms == {room.name}
+    def protocols(self, server: Server) -> set[str]:
+        """The protocols that were spoken with a destination."""
+        return {name for name, known in self.story.by_server if known == server}
 
     def beginnings(self, room: Room, server: Server, request: Any) -> Iterator[Mock]:
         """For a protocol that asks before its request is whole: the mocks that begin so, the likeliest first. Nothing
@@ -148,6 +147,15 @@ class Replay:
             mock = entry.recall()
             if mock.exchange.response is not None and room.begins(mock.exchange.request, request):
                 yield mock
+
+    def opening(self, room: Room, server: Server) -> Mock | None:
+        """For a server that speaks first: a recording in which it did. A refusal is each test's own."""
+        openings = self.story.openings.get((room.name, server), ())
+        for entry, goes_on in openings:
+            if not goes_on and entry.owner in self._owners and entry.position not in self._claimed:
+                self._claimed.add(entry.position)
+                return entry.recall()
+        return next((entry.recall() for entry, goes_on in openings if goes_on), None)
 
     def is_claimed(self, entry: Entry) -> bool:
         """Whether `entry` has answered already."""
@@ -172,18 +180,26 @@ class Replay:
 
     def find(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | Miss:
         """The mock that answers `request`, which the app has sent to `server` at `now_ns`."""
+        asked, levels = self._look(room, server, request, now_ns)
+        return self._recorded(asked, levels) or self._changed(asked) or self._miss(asked)
+
+    def find_if_any(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | None:
+        """The same for a request that has an answer without a mock, too: then nothing is missed."""
+        return self._recorded(*self._look(room, server, request, now_ns))
+
+    def _look(self, room: Room, server: Server, request: Any, now_ns: int) -> tuple[Asked, list[Level]]:
         route = self.story.route(room, server, request)
         asked = Asked(room, server, request, room.is_effect(request), now_ns, route, room.values(request))
         lookup = Lookup(self.story, self.bindings, asked, lambda entry: self._attempt(entry, now_ns))
-        levels = list(lookup.levels())
+        return asked, list(lookup.levels())
+
+    def _recorded(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         return (
             self._own(asked, levels)
             or self._background(levels)
             or self._again(asked, levels)
             or self._startup(asked, levels)
             or self._earlier(asked, levels)
-            or self._changed(asked)
-            or self._miss(asked)
         )
 
     def _attempt(self, entry: Entry | None, now_ns: int) -> Attempt:
