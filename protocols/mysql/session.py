@@ -1,0 +1,230 @@
+"""What a connection's statements have made of it: database, settings, transaction. The same at record and at replay.
+
+A statement means what its session makes it mean, so `session` is a part of every request's key; and what only changes
+the session is chatter: it needs no recording of its own, because its effect is in the keys of all that follow.
+
+In a transaction or not: the statements tell, and the server's status flags correct them, because only the server knows
+that a procedure committed, or that a table knows no transactions. A read changes neither, so its flags are not looked
+at: at replay one recording of a read may answer within a transaction and without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from protocols.mysql.charsets import codec_of_charset, codec_of_collation
+from protocols.mysql.messages import Err, Ok, Result, ResultSet, Session
+from protocols.mysql.statement import Kind, Statement
+
+IN_TRANS = 0x0001  # SERVER_STATUS_IN_TRANS
+AUTOCOMMIT = 0x0002  # SERVER_STATUS_AUTOCOMMIT
+
+_DEADLOCK = 1213  # the one error by which a server ends a whole transaction
+_CHATTER = frozenset((Kind.SESSION, Kind.USE, Kind.BEGIN, Kind.SAVEPOINT))
+_TRANSACTION_ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
+_NO_COMMIT = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE"))  # what commits no transaction, whatever happens
+
+# Settings by which no statement means anything else.
+_MEANS_NOTHING = frozenset(("autocommit", "tx_isolation", "tx_read_only", "profiling"))
+_MEANS_NOTHING_BEGIN = ("transaction", "net_", "profiling_", "debug")
+_MEANS_NOTHING_END = ("_timeout",)
+_NAMES = frozenset(("names", "character set", "charset", "character_set"))
+_CHARSETS = ("character_set_", "collation_")
+_OF_SQL = _NAMES | {"character_set_client"}  # in which character set the client's SQL is written
+_ON = frozenset(("1", "on", "true"))
+_DEFAULT = "default"
+
+
+class SessionState:
+    """The session of one connection. Statements are told with `after`, when their answer is known."""
+
+    __slots__ = (
+        "_begun",
+        "_changed",
+        "_login_charset",
+        "_session",
+        "autocommit",
+        "charset",
+        "database",
+        "in_transaction",
+        "settings",
+        "writes",
+    )
+
+    def __init__(self, database: str = "", *, collation: int = 255, autocommit: bool = True) -> None:
+        """As a login leaves it. `collation`: the character set of the client's handshake response."""
+        self._login_charset = codec_of_collation(collation)
+        self.database = database
+        self.autocommit = autocommit
+        self._clear()
+
+    def _clear(self) -> None:
+        self.settings: dict[str, str] = {}
+        self.charset = self._login_charset  # the codec of the client's SQL
+        self.in_transaction = False
+        self._begun = False  # by a statement, and not only because autocommit is off
+        self.writes: list[str] = []  # titles of the writes since the transaction began
+        self._session: Session | None = None
+
+    # -- what is asked of it --------------------------------------------------------------------------------------
+
+    def session(self) -> Session:
+        """What of it counts: the settings by which a statement may mean something else."""
+        if self._session is None:
+            counting = sorted((name, value) for name, value in self.settings.items() if _counts(name, value))
+            self._session = Session(database=self.database, settings=tuple(counting))
+        return self._session
+
+    def is_chatter(self, statement: Statement) -> bool:
+        """Whether a statement needs no recording when it is answered by a plain OK."""
+        kind = statement.kind
+        return kind in _CHATTER or (kind in _TRANSACTION_ENDS and not self.writes)
+
+    @property
+    def status(self) -> int:
+        """The server's status flags, as far as they are about the session."""
+        return (IN_TRANS if self.in_transaction else 0) | (AUTOCOMMIT if self.autocommit else 0)
+
+    # -- what happens to it ---------------------------------------------------------------------------------------
+
+    def after(self, statement: Statement, results: Sequence[Result] = ()) -> None:
+        """A statement was answered. Without `results`: as it is to be expected, by an OK.
+
+        ROLLBACK TO SAVEPOINT keeps the titles of the writes that it undoes: they were made, and were sent.
+        """
+        last = results[-1] if results else None
+        kind, status = statement.kind, _status(last)
+        if isinstance(last, Err):
+            self._failed(last)
+            if len(results) == 1:
+                return
+        if statement.settings:
+            self._set(statement.settings)
+        if kind is Kind.READ:
+            self.in_transaction = self.in_transaction or not self.autocommit
+        elif kind is Kind.BEGIN:
+            self._end(begun=True)
+        elif kind in _TRANSACTION_ENDS:
+            self._end(begun=_chains(statement))
+        elif kind is Kind.USE:
+            self.use(_database(statement))
+        elif kind is Kind.DDL or statement.is_effect:
+            self._wrote(statement, temporary=bool((status or 0) & IN_TRANS))
+        if status is not None and kind is not Kind.READ:
+            self._correct(status, sure=self._begun and statement.verb in _NO_COMMIT and len(results) == 1)
+
+    def use(self, database: str) -> None:
+        """USE, or COM_INIT_DB."""
+        self.database = database
+        self._session = None
+
+    def reset(self) -> None:
+        """COM_RESET_CONNECTION: as after the login, in the same database."""
+        self.autocommit = True
+        self._clear()
+
+    def change_user(self, database: str, *, collation: int | None = None) -> None:
+        """COM_CHANGE_USER: as after another login."""
+        if collation is not None:
+            self._login_charset = codec_of_collation(collation)
+        self.database = database
+        self.reset()
+
+    # -- as JSON --------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "database": self.database,
+            "settings": dict(self.settings),
+            "autocommit": self.autocommit,
+            "in_transaction": self.in_transaction,
+            "begun": self._begun,
+            "writes": list(self.writes),
+            "charset": self.charset,
+            "login_charset": self._login_charset,
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> SessionState:
+        made = cls(state["database"], autocommit=state["autocommit"])
+        made.settings = dict(state["settings"])
+        made.in_transaction = state["in_transaction"]
+        made._begun = state["begun"]
+        made.writes = list(state["writes"])
+        made.charset = state["charset"]
+        made._login_charset = state["login_charset"]
+        return made
+
+    # -- within ---------------------------------------------------------------------------------------------------
+
+    def _failed(self, error: Err) -> None:
+        if error.code == _DEADLOCK:
+            self._end(begun=False)
+
+    def _end(self, *, begun: bool) -> None:
+        self.in_transaction = self._begun = begun
+        self.writes = []
+
+    def _wrote(self, statement: Statement, *, temporary: bool) -> None:
+        if statement.kind is Kind.DDL:
+            if not temporary:  # it commits what was before it; a temporary table does not
+                self._end(begun=False)
+            return
+        if not self.autocommit:
+            self.in_transaction = True
+        if self.in_transaction:
+            self.writes.append(statement.title)
+
+    def _correct(self, status: int, *, sure: bool) -> None:
+        """`status`: what the server says after the statement. `sure`: the transaction can't have ended."""
+        if status & IN_TRANS:
+            self.in_transaction = True
+        elif self.in_transaction and not sure:
+            self._end(begun=False)
+        self.autocommit = bool(status & AUTOCOMMIT)
+
+    def _set(self, settings: Sequence[tuple[str, str]]) -> None:
+        for name, value in settings:
+            plain = value.strip("'\"`").lower()
+            if name == "autocommit":
+                on = plain in _ON or plain == _DEFAULT
+                if on and not self.autocommit:
+                    self._end(begun=False)
+                self.autocommit = on
+            elif plain == _DEFAULT:
+                self.settings.pop(name, None)
+            else:
+                self.settings[name] = value
+            if name in _OF_SQL:
+                self.charset = self._login_charset if plain == _DEFAULT else codec_of_charset(_first_word(plain))
+        self._session = None
+
+
+def _counts(name: str, value: str) -> bool:
+    if name in _NAMES or name.startswith(_CHARSETS):
+        return not _first_word(value).lower().startswith("utf8") and value.strip("'\"").lower() != "null"
+    return not (name in _MEANS_NOTHING or name.startswith(_MEANS_NOTHING_BEGIN) or name.endswith(_MEANS_NOTHING_END))
+
+
+def _first_word(value: str) -> str:
+    """Of `'utf8mb4' COLLATE 'utf8mb4_bin'`: the character set."""
+    return value.split()[0].strip("'\"`") if value.split() else ""
+
+
+def _chains(statement: Statement) -> bool:
+    """COMMIT AND CHAIN begins the next transaction at once."""
+    words = statement.skeleton.upper()
+    return "CHAIN" in words and "NO CHAIN" not in words
+
+
+def _database(statement: Statement) -> str:
+    return statement.tables[0] if statement.tables else ""
+
+
+def _status(result: Result | None) -> int | None:
+    if isinstance(result, Ok):
+        return result.status
+    if isinstance(result, ResultSet) and result.complete and result.error is None:
+        return result.status
+    return None
