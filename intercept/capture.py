@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from intercept import passing, unix_sockets
+from intercept.certificate import self_signed
 from intercept.doors import Door, Doors
 from intercept.memory import SessionFolder
 from intercept.namespace import Namespace, spawn
@@ -106,6 +107,7 @@ class Capture:
             "sync": self._sync,
             "port": inside.port,
             "counts": [len(inside.tcp), len(inside.dns), len(inside.udp)],
+            "certificate": str(self._certificate()),
             "name_servers": [list(server) for server in self._servers],
         }
         passing.send(self._control, settings, [sock.fileno() for sock in files])
@@ -125,6 +127,14 @@ class Capture:
             passing.send(self._control, {"do": "unix", "path": cover.path}, [cover.listener.fileno()])
         for door in self._doors.all():
             self._opened(door, again=True)
+
+    def _certificate(self) -> pathlib.Path:
+        """What the relay shows where it stands in the middle of TLS."""
+        path = self._session.path / "certificate"
+        if not path.exists():
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+                file.write(self_signed())
+        return path
 
     def _opened(self, door: Door, again: bool = False) -> None:
         message = {"do": "listen", "host": door.inside.host, "port": door.inside.port}

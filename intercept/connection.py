@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from intercept.journal import CLIENT, FRAME, SERVER, Kind
-from intercept.turns import ERR, GONE, IN, OUT, Turns
+from intercept.turns import ERR, GONE, IN, OUT, Handler, Turns
 from intercept.turnstile import Turnstile, Visitor
 
 _SMALL, _LARGE = 32 << 10, 256 << 10  # what to receive at once: small keeps allocation cheap, large keeps bulk fast
@@ -63,7 +63,7 @@ class Leg:
 class Connection:
     """Both legs. `recorded` is false for what the app says to itself."""
 
-    __slots__ = ("_closed", "_legs", "_on_close", "_recorded", "_sockets", "_turns", "_visitor", "number")
+    __slots__ = ("_on_close", "_visitor", "closed", "legs", "number", "recorded", "sockets", "turns")
 
     def __init__(
         self,
@@ -76,46 +76,55 @@ class Connection:
         on_close: Callable[[], None],
         turnstile: Turnstile | None = None,
     ) -> None:
-        self._turns = turns
+        self.turns = turns
         self._visitor = Visitor(turnstile, self._interest_both) if turnstile is not None else None
         self.number = number
-        self._recorded = recorded
+        self.recorded = recorded
         self._on_close = on_close
-        self._closed = False
-        self._sockets = (client, server)
+        self.closed = False
+        self.sockets = (client, server)
         up, down = Leg(self, CLIENT, client, server), Leg(self, SERVER, server, client)
-        self._legs = (up, down)
-        for sock in self._sockets:
+        self.legs = (up, down)
+        for sock in self.sockets:
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def begin(self) -> None:
-        """Start copying."""
-        up, down = self._legs
+    def begin(self, opening: Callable[[Leg, Leg], Handler] | None = None) -> None:
+        """Start copying. `opening` makes the handlers that are to see the first bytes; they call `carry` when they
+        have seen enough."""
+        up, down = self.legs
         for leg, back in ((up, down), (down, up)):
-            handler = self._handler(leg, back)
+            handler = (opening or self._handler)(leg, back)
             try:
-                self._turns.rehandle(leg.source, handler, IN)
+                self.turns.rehandle(leg.source, handler, IN)
             except OSError:
-                self._turns.watch(leg.source, handler, IN)
+                self.turns.watch(leg.source, handler, IN)
+
+    def carry(self) -> Callable[[int, int], None]:
+        """From now on only copy. Returns what handles an event of one side that has come already."""
+        up, down = self.legs
+        handlers = (self._handler(up, down), self._handler(down, up))
+        for leg, handler in zip(self.legs, handlers, strict=True):
+            self.turns.exchange_handler(leg.source, handler)
+        return lambda side, mask: handlers[side](mask)
 
     def _handler(self, leg: Leg, back: Leg) -> Callable[[int], None]:
         """What to do when the source of `leg` (which is the target of `back`) is readable, writable or gone."""
-        turns, side, number, source = self._turns, leg.side, self.number, leg.source
-        recorded, read, pack = self._recorded, os.read, FRAME.pack
-        send = self._sender(leg)
+        turns, side, number, source = self.turns, leg.side, self.number, leg.source
+        recorded, read, pack = self.recorded, os.read, FRAME.pack
+        send = self.sender(leg)
         visitor = self._visitor
 
         def handle(mask: int) -> None:
             if mask & OUT:
-                self._flush(back)
-                if self._closed:
+                self.flush(back)
+                if self.closed:
                     return
             if not mask & (IN | GONE):
                 return
             if leg.ended:
                 if mask & ERR:
-                    self._reset(leg)
+                    self.reset(leg)
                 elif mask & GONE:  # both directions are done here, while the other end still has bytes to come
                     turns.forget(source)
                 return
@@ -128,15 +137,11 @@ class Connection:
             except BlockingIOError:
                 return
             except OSError:
-                self._reset(leg)
+                self.reset(leg)
                 return
             length = len(data)
             if not length:
-                leg.ended = True
-                if recorded:
-                    turns.frame(Kind.END, side, number, leg.offset)
-                self._interest(leg, back)
-                turns.sends.append((send, b""))
+                self.end(leg, back)
                 return
             leg.read_size = _LARGE if length == size else _SMALL
             if recorded and turns.recording:
@@ -150,12 +155,22 @@ class Connection:
 
         return handle
 
-    def _sender(self, leg: Leg) -> Callable[[bytes], None]:
+    def end(self, leg: Leg, back: Leg, last: Callable[[], None] | None = None) -> None:
+        """The source of `leg` will send no more. `last`: what its target is told before."""
+        leg.ended = True
+        if self.recorded:
+            self.turns.frame(Kind.END, leg.side, self.number, leg.offset)
+        self._interest(leg, back)
+        if last is not None:
+            self.turns.sends.append((lambda _nothing: last(), b""))
+        self.turns.sends.append((self.sender(leg), b""))
+
+    def sender(self, leg: Leg) -> Callable[[bytes], None]:
         """What passes bytes on once they are in the journal."""
         write, target = os.write, leg.target
 
         def send(data: bytes) -> None:
-            if data and not leg.pending and not self._closed:
+            if data and not leg.pending and not self.closed:
                 try:
                     sent = write(target, data)
                 except OSError:
@@ -168,7 +183,7 @@ class Connection:
         return send
 
     def _send(self, leg: Leg, data: bytes) -> None:
-        if self._closed:
+        if self.closed:
             return
         if data and not leg.pending:
             try:
@@ -176,7 +191,7 @@ class Connection:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                self._reset(self._legs[1 - leg.side])
+                self.reset(self.legs[1 - leg.side])
                 return
             if sent == len(data):
                 return
@@ -187,19 +202,19 @@ class Connection:
         elif leg.ended and not leg.pending:
             self._shut(leg)
 
-    def _flush(self, leg: Leg) -> None:
+    def flush(self, leg: Leg) -> None:
         while leg.pending:
             try:
                 sent = os.write(leg.target, leg.pending[:_LARGE])
             except BlockingIOError:
                 break
             except OSError:
-                self._reset(self._legs[1 - leg.side])
+                self.reset(self.legs[1 - leg.side])
                 return
             del leg.pending[:sent]
         if not leg.pending and leg.ended:
             self._shut(leg)
-        if not self._closed:
+        if not self.closed:
             self._interest_both()
 
     def _shut(self, leg: Leg) -> None:
@@ -208,11 +223,11 @@ class Connection:
         leg.shut = True
         with contextlib.suppress(OSError):
             leg.to.shutdown(socket.SHUT_WR)
-        if self._legs[0].shut and self._legs[1].shut:
+        if self.legs[0].shut and self.legs[1].shut:
             self._close()
 
     def _interest_both(self) -> None:
-        up, down = self._legs
+        up, down = self.legs
         self._interest(up, down)
         self._interest(down, up)
 
@@ -222,14 +237,14 @@ class Connection:
             mask |= IN
         if back.pending:
             mask |= OUT
-        self._turns.rewatch(leg.source, mask)
+        self.turns.rewatch(leg.source, mask)
 
-    def _reset(self, leg: Leg) -> None:
+    def reset(self, leg: Leg) -> None:
         """The source of `leg` is gone: so is, for the other end, the connection."""
-        if self._closed:
+        if self.closed:
             return
-        if self._recorded:
-            self._turns.frame(Kind.RESET, leg.side, self.number, leg.offset)
+        if self.recorded:
+            self.turns.frame(Kind.RESET, leg.side, self.number, leg.offset)
         if leg.pending:
             with contextlib.suppress(OSError):
                 os.write(leg.target, leg.pending)
@@ -237,22 +252,22 @@ class Connection:
 
     def close(self) -> None:
         """End it from our side, as a crash of the machine between would."""
-        if not self._closed:
+        if not self.closed:
             self._close(aborted=CLIENT)
 
     def _close(self, aborted: int | None = None) -> None:
-        self._closed = True
+        self.closed = True
         if self._visitor is not None:
             self._visitor.gone()
-        for sock in self._sockets:
-            self._turns.forget(sock.fileno())
+        for sock in self.sockets:
+            self.turns.forget(sock.fileno())
         if aborted is None:
-            for sock in self._sockets:
+            for sock in self.sockets:
                 sock.close()
         else:
             # In the journal first: the other end must not see the end before it is kept.
-            sockets = self._sockets
-            self._turns.after(lambda: _abort_all(sockets))
+            sockets = self.sockets
+            self.turns.after(lambda: _abort_all(sockets))
         self._on_close()
 
 

@@ -1,7 +1,8 @@
 """The relay: a process of its own that carries every connection of the app and keeps its bytes in the journal.
 
 It gets all its sockets from rr (`passing`): those inside the app's namespace, the listeners on the host, a channel to
-the launcher for more. It opens the real connections itself, from the host. It parses nothing (but see `turnstile`).
+the launcher for more. It opens the real connections itself, from the host. It parses nothing, but see
+`opening` and `turnstile`.
 
 Outbound, a connection is dialled when its first packet knocks at the gate, so that the app's `connect()` ends as it
 would without rr; where the kernel has no packet queue, it is accepted first and dialled then.
@@ -28,6 +29,7 @@ from intercept.connection import Connection, abort, accepted
 from intercept.datagrams import Datagrams, NameServers
 from intercept.gate import Gate, Knock
 from intercept.journal import CLIENT, JournalWriter, Kind
+from intercept.opening import Opening, Openings
 from intercept.sockdiag import is_own
 from intercept.turns import OUT, Turns
 from intercept.turnstile import Turnstile
@@ -78,6 +80,7 @@ class Relay:
         self._journal = journal
         self._turns = Turns(journal, self._recording_stopped)
         self._told_stop = False
+        self._openings = Openings(pathlib.Path(settings["certificate"]).read_bytes)
         self._turns.watch(control.fileno(), self._on_control)
         self._turns.watch(self._supply.fileno(), self._on_supply)
         self._gate = Gate(queue) if settings["has_queue"] else None
@@ -334,6 +337,10 @@ class Relay:
     def _join(
         self, number: int, client: socket.socket, server: socket.socket, facts: dict[str, Any], *, recorded: bool
     ) -> None:
+        target = (facts["server"][0], facts["server"][1])
+        if recorded and target in self._openings.opaque:
+            recorded = False
+            self._turns.frame(Kind.NOTE, 0, 0, 0, json.dumps({"encrypted": target}).encode())
         if recorded:
             self._turns.frame(Kind.OPEN, CLIENT, number, 0, json.dumps(facts).encode())
         connection = Connection(
@@ -346,7 +353,10 @@ class Relay:
             turnstile=self._turnstile if facts["inbound"] else None,
         )
         self._connections[number] = connection
-        connection.begin()
+        if recorded and not facts["inbound"]:
+            connection.begin(Opening(self._openings, connection, target).handler)
+        else:
+            connection.begin()
 
     def _when_connected(self, sock: socket.socket, done: Callable[[], None], failed: Callable[[int], None]) -> None:
         def ready(_mask: int) -> None:

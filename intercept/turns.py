@@ -60,6 +60,11 @@ class Turns:
         self._handlers[descriptor] = handler
         self._epoll.modify(descriptor, mask)
 
+    def exchange_handler(self, descriptor: int, handler: Handler) -> None:
+        """Have another handler from the next event on."""
+        if descriptor in self._handlers:
+            self._handlers[descriptor] = handler
+
     def forget(self, descriptor: int) -> None:
         if self._handlers.pop(descriptor, None) is not None:
             with contextlib.suppress(OSError):

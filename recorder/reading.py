@@ -126,6 +126,12 @@ class Reading:
         if kind is Kind.NOTE:
             for name, count in facts.get("udp", {}).items():
                 self.notes.udp[name] = self.notes.udp.get(name, 0) + count
+            if "encrypted" in facts:
+                self._encrypted(str(self._server(*facts["encrypted"])))
+        elif frame.connection:
+            lost = self._open.pop(frame.connection, None)
+            if lost is not None:
+                self.notes.tell(f"a connection to {lost.context.server} is not recorded: {facts['why']}")
         else:
             self.notes.gaps.append(facts["why"])
             return self._all_lost(frame)
@@ -226,10 +232,12 @@ class Reading:
 
     def _pass_over(self, one: _Conversation) -> list[Exchange[Any, Any]]:
         """Encrypted: its bytes are never the same again, so there is nothing in them for a replay."""
-        name = "the app" if one.context.inbound else str(one.context.server)
-        self.notes.tls[name] = self.notes.tls.get(name, 0) + 1
+        self._encrypted("the app" if one.context.inbound else str(one.context.server))
         del self._open[one.context.connection]
         return []
+
+    def _encrypted(self, name: str) -> None:
+        self.notes.tls[name] = self.notes.tls.get(name, 0) + 1
 
     def _decide(self, one: _Conversation, room: Room) -> None:
         one.room = room
