@@ -3,9 +3,9 @@
 A statement means what its session makes it mean, so `session` is a part of every request's key; and what only changes
 the session is chatter: it needs no recording of its own, because its effect is in the keys of all that follow.
 
-In a transaction or not: the statements tell, and the server's status flags correct them, because only the server knows
-that a procedure committed, or that a table knows no transactions. A read changes neither, so its flags are not looked
-at: at replay one recording of a read may answer within a transaction and without.
+In a transaction or not: the statements tell, and after a write the server's status flags correct them, because only the
+server knows that a procedure committed, or that a table knows no transactions. The flags of a read count for little: at
+replay one recording of a read may answer within a transaction and without.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from protocols.mysql.charsets import codec_of_charset, codec_of_collation
 from protocols.mysql.messages import Err, Ok, Result, ResultSet, Session
-from protocols.mysql.statement import Kind, Statement
+from protocols.mysql.statement import Kind, Statement, parse
 
 IN_TRANS = 0x0001  # SERVER_STATUS_IN_TRANS
 AUTOCOMMIT = 0x0002  # SERVER_STATUS_AUTOCOMMIT
@@ -32,7 +32,8 @@ _MEANS_NOTHING_END = ("_timeout",)
 _NAMES = frozenset(("names", "character set", "charset", "character_set"))
 _CHARSETS = ("character_set_", "collation_")
 _OF_SQL = _NAMES | {"character_set_client"}  # in which character set the client's SQL is written
-_ON = frozenset(("1", "on", "true"))
+_ON = frozenset(("1", "on", "true", "default"))
+_OFF = frozenset(("0", "off", "false"))
 _DEFAULT = "default"
 
 
@@ -53,7 +54,8 @@ class SessionState:
     )
 
     def __init__(self, database: str = "", *, collation: int = 255, autocommit: bool = True) -> None:
-        """As a login leaves it. `collation`: the character set of the client's handshake response."""
+        """As a login leaves it. `collation`: the character set of the client's handshake response. `autocommit`: a flag
+        of the OK that ended the login."""
         self._login_charset = codec_of_collation(collation)
         self.database = database
         self.autocommit = autocommit
@@ -76,6 +78,15 @@ class SessionState:
             self._session = Session(database=self.database, settings=tuple(counting))
         return self._session
 
+    def parse(self, sql: str) -> Statement:
+        """What is said in this session, in which quotes and backslashes may mean something else."""
+        mode = self.settings.get("sql_mode")
+        if mode is None:
+            return parse(sql)
+        mode = mode.upper()
+        ansi = "ANSI" in mode or "ORACLE" in mode  # ANSI_QUOTES, or a mode that it is a part of
+        return parse(sql, ansi_quotes=ansi, no_backslash_escapes="NO_BACKSLASH_ESCAPES" in mode)
+
     def is_chatter(self, statement: Statement) -> bool:
         """Whether a statement needs no recording when it is answered by a plain OK."""
         kind = statement.kind
@@ -88,31 +99,34 @@ class SessionState:
 
     # -- what happens to it ---------------------------------------------------------------------------------------
 
-    def after(self, statement: Statement, results: Sequence[Result] = ()) -> None:
+    def after(self, statement: Statement, results: Sequence[Result] = (), *, replayed: bool = False) -> None:
         """A statement was answered. Without `results`: as it is to be expected, by an OK.
 
-        ROLLBACK TO SAVEPOINT keeps the titles of the writes that it undoes: they were made, and were sent.
+        `replayed`: the results come from a recording, perhaps of a session with another autocommit. ROLLBACK TO
+        SAVEPOINT keeps the titles of the writes that it undoes: they were made, and were sent.
         """
         last = results[-1] if results else None
         kind, status = statement.kind, _status(last)
         if isinstance(last, Err):
-            self._failed(last)
+            if last.code == _DEADLOCK:
+                self._end(begun=False)
             if len(results) == 1:
                 return
         if statement.settings:
             self._set(statement.settings)
         if kind is Kind.READ:
-            self.in_transaction = self.in_transaction or not self.autocommit
+            if not self.autocommit and (status is None or status & IN_TRANS):
+                self.in_transaction = True
         elif kind is Kind.BEGIN:
             self._end(begun=True)
         elif kind in _TRANSACTION_ENDS:
-            self._end(begun=_chains(statement))
+            self._end(begun=self._chains(statement))
         elif kind is Kind.USE:
             self.use(_database(statement))
-        elif kind is Kind.DDL or statement.is_effect:
-            self._wrote(statement, temporary=bool((status or 0) & IN_TRANS))
-        if status is not None and kind is not Kind.READ:
-            self._correct(status, sure=self._begun and statement.verb in _NO_COMMIT and len(results) == 1)
+        elif statement.is_effect:
+            self._wrote(statement, status, alone=len(results) == 1)
+        if status is not None and not replayed:
+            self.autocommit = bool(status & AUTOCOMMIT)
 
     def use(self, database: str) -> None:
         """USE, or COM_INIT_DB."""
@@ -158,67 +172,25 @@ class SessionState:
 
     # -- within ---------------------------------------------------------------------------------------------------
 
-    def _failed(self, error: Err) -> None:
-        if error.code == _DEADLOCK:
-            self._end(begun=False)
-
     def _end(self, *, begun: bool) -> None:
         self.in_transaction = self._begun = begun
         self.writes = []
 
-    def _wrote(self, statement: Statement, *, temporary: bool) -> None:
+    def _wrote(self, statement: Statement, status: int | None, *, alone: bool) -> None:
+        told = None if status is None else bool(status & IN_TRANS)
         if statement.kind is Kind.DDL:
-            if not temporary:  # it commits what was before it; a temporary table does not
+            if not told:  # it commits what was before it; a temporary table does not
                 self._end(begun=False)
             return
-        if not self.autocommit:
+        if told or not self.autocommit:
             self.in_transaction = True
         if self.in_transaction:
             self.writes.append(statement.title)
-
-    def _correct(self, status: int, *, sure: bool) -> None:
-        """`status`: what the server says after the statement. `sure`: the transaction can't have ended."""
-        if status & IN_TRANS:
-            self.in_transaction = True
-        elif self.in_transaction and not sure:
+        sure = self._begun and alone and statement.verb in _NO_COMMIT
+        if told is False and self.in_transaction and not sure:
             self._end(begun=False)
-        self.autocommit = bool(status & AUTOCOMMIT)
 
-    def _set(self, settings: Sequence[tuple[str, str]]) -> None:
-        for name, value in settings:
-            plain = value.strip("'\"`").lower()
-            if name == "autocommit":
-                on = plain in _ON or plain == _DEFAULT
-                if on and not self.autocommit:
-                    self._end(begun=False)
-                self.autocommit = on
-            elif plain == _DEFAULT:
-                self.settings.pop(name, None)
-            else:
-                self.settings[name] = value
-            if name in _OF_SQL:
-                self.charset = self._login_charset if plain == _DEFAULT else codec_of_charset(_first_word(plain))
-        self._session = None
-
-
-def _counts(name: str, value: str) -> bool:
-    if name in _NAMES or name.startswith(_CHARSETS):
-        return not _first_word(value).lower().startswith("utf8") and value.strip("'\"").lower() != "null"
-    return not (name in _MEANS_NOTHING or name.startswith(_MEANS_NOTHING_BEGIN) or name.endswith(_MEANS_NOTHING_END))
-
-
-def _first_word(value: str) -> str:
-    """Of `'utf8mb4' COLLATE 'utf8mb4_bin'`: the character set."""
-    return value.split()[0].strip("'\"`") if value.split() else ""
-
-
-def _chains(statement: Statement) -> bool:
-    """COMMIT AND CHAIN begins the next transaction at once."""
-    words = statement.skeleton.upper()
-    return "CHAIN" in words and "NO CHAIN" not in words
-
-
-def _database(statement: Statement) -> str:
+    def _database(statement: Statement) -> str:
     return statement.tables[0] if statement.tables else ""
 
 
