@@ -190,7 +190,43 @@ class SessionState:
         if told is False and self.in_transaction and not sure:
             self._end(begun=False)
 
-    def _database(statement: Statement) -> str:
+    def _chains(self, statement: Statement) -> bool:
+        """COMMIT AND CHAIN begins the next transaction at once."""
+        words = statement.skeleton.upper()
+        if "CHAIN" in words:
+            return "NO CHAIN" not in words
+        return self.settings.get("completion_type", "").strip("'\"").lower() in ("1", "chain")
+
+    def _set(self, settings: Sequence[tuple[str, str]]) -> None:
+        for name, value in settings:
+            plain = value.strip("'\"`").lower()
+            if name == "autocommit":
+                if plain in _ON and not self.autocommit:
+                    self._end(begun=False)
+                if plain in _ON or plain in _OFF:
+                    self.autocommit = plain in _ON
+            elif plain == _DEFAULT:
+                self.settings.pop(name, None)
+            else:
+                self.settings[name] = value
+            if name in _OF_SQL:
+                self.charset = self._login_charset if plain == _DEFAULT else codec_of_charset(_first_word(plain))
+        self._session = None
+
+
+def _counts(name: str, value: str) -> bool:
+    if name in _NAMES or name.startswith(_CHARSETS):
+        return not _first_word(value).lower().startswith("utf8") and value.strip("'\"").lower() != "null"
+    return not (name in _MEANS_NOTHING or name.startswith(_MEANS_NOTHING_BEGIN) or name.endswith(_MEANS_NOTHING_END))
+
+
+def _first_word(value: str) -> str:
+    """Of `'utf8mb4' COLLATE 'utf8mb4_bin'`: the character set."""
+    words = value.split(maxsplit=1)
+    return words[0].strip("'\"`") if words else ""
+
+
+def _database(statement: Statement) -> str:
     return statement.tables[0] if statement.tables else ""
 
 
