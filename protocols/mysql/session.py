@@ -114,7 +114,9 @@ class SessionState:
                 return
         if statement.settings:
             self._set(statement.settings)
-        if kind is Kind.READ:
+        if statement.several:
+            self._each(statement, status)
+        elif kind is Kind.READ:
             if not self.autocommit and (status is None or status & IN_TRANS):
                 self.in_transaction = True
         elif kind is Kind.BEGIN:
@@ -122,7 +124,7 @@ class SessionState:
         elif kind in _TRANSACTION_ENDS:
             self._end(begun=self._chains(statement))
         elif kind is Kind.USE:
-            self.use(_database(statement))
+            self.use(statement.tables[0] if statement.tables else "")
         elif statement.is_effect:
             self._wrote(statement, status, alone=len(results) == 1)
         if status is not None and not replayed:
@@ -190,6 +192,22 @@ class SessionState:
         if told is False and self.in_transaction and not sure:
             self._end(begun=False)
 
+    def _each(self, statement: Statement, status: int | None) -> None:
+        """`a; b`: one after the other, as it is to be expected; the last answer's flags have the last word."""
+        for one in statement.several:
+            if one.kind is Kind.BEGIN:
+                self._end(begun=True)
+            elif one.kind in _TRANSACTION_ENDS or one.kind is Kind.DDL:
+                self._end(begun=False)
+            elif one.kind is Kind.USE:
+                self.use(one.tables[0] if one.tables else "")
+            elif one.kind is Kind.WRITE:
+                self.in_transaction = self.in_transaction or not self.autocommit
+                if self.in_transaction:
+                    self.writes.append(" ".join((one.verb, *one.tables[:1])))
+        if status is not None and self.in_transaction and not status & IN_TRANS:
+            self._end(begun=False)
+
     def _chains(self, statement: Statement) -> bool:
         """COMMIT AND CHAIN begins the next transaction at once."""
         words = statement.skeleton.upper()
@@ -224,10 +242,6 @@ def _first_word(value: str) -> str:
     """Of `'utf8mb4' COLLATE 'utf8mb4_bin'`: the character set."""
     words = value.split(maxsplit=1)
     return words[0].strip("'\"`") if words else ""
-
-
-def _database(statement: Statement) -> str:
-    return statement.tables[0] if statement.tables else ""
 
 
 def _status(result: Result | None) -> int | None:
