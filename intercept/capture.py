@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from intercept import passing, unix_sockets
-from intercept.certificate import self_signed
+from intercept import memory, passing, unix_sockets
 from intercept.doors import Door, Doors
 from intercept.memory import SessionFolder
 from intercept.namespace import Namespace, spawn
 from intercept.resolver import name_servers
+from intercept.trust import trust, user_data
 from testset.errors import RelayError
 
 _START_CEILING = 20.0
@@ -57,6 +59,8 @@ class Capture:
         self._stop: str | None = None  # why nothing more is to be kept, whichever relay runs
         self.stopped: str | None = None
         self.drained = False
+        self._public = memory.public()
+        self._trust = trust(user_data(os.environ), self._public, os.environ)
         self._covers = unix_sockets.covers(unix, session.path)
         resolvers = unix_sockets.sockets(unix_sockets.RESOLVERS)
         dead_end = unix_sockets.dead_end(session.path)
@@ -73,7 +77,7 @@ class Capture:
     # -- the app -------------------------------------------------------------------------------------------------
 
     def start(self, argv: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
-        return self.namespace.start(argv, environment, folder)
+        return self.namespace.start(argv, {**environment, **self._trust.environment}, folder)
 
     def look(self) -> bool:
         """Do what has to be done now and then; returns whether a port was opened or closed."""
@@ -107,7 +111,9 @@ class Capture:
             "sync": self._sync,
             "port": inside.port,
             "counts": [len(inside.tcp), len(inside.dns), len(inside.udp)],
-            "certificate": str(self._certificate()),
+            "authority": str(self._trust.authority),
+            "roots": str(self._trust.roots),
+            "packages": [path for path in sys.path if path.endswith("-packages")],
             "name_servers": [list(server) for server in self._servers],
         }
         passing.send(self._control, settings, [sock.fileno() for sock in files])
@@ -127,14 +133,6 @@ class Capture:
             passing.send(self._control, {"do": "unix", "path": cover.path}, [cover.listener.fileno()])
         for door in self._doors.all():
             self._opened(door, again=True)
-
-    def _certificate(self) -> pathlib.Path:
-        """What the relay shows where it stands in the middle of TLS."""
-        path = self._session.path / "certificate"
-        if not path.exists():
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(self_signed())
-        return path
 
     def _opened(self, door: Door, again: bool = False) -> None:
         message = {"do": "listen", "host": door.inside.host, "port": door.inside.port}
@@ -202,6 +200,7 @@ class Capture:
         self._doors.close()
         for cover in self._covers:
             cover.close()
+        shutil.rmtree(self._public, ignore_errors=True)
 
     def __enter__(self) -> Capture:
         return self

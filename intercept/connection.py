@@ -59,6 +59,10 @@ class Leg:
         self.ended = False  # the source will send no more
         self.shut = False  # the target has been told so
 
+    def sized(self, length: int) -> None:
+        """So much came at once: be prepared for what comes next."""
+        self.read_size = _LARGE if length == self.read_size else _SMALL
+
 
 class Connection:
     """Both legs. `recorded` is false for what the app says to itself."""
@@ -102,11 +106,33 @@ class Connection:
 
     def carry(self) -> Callable[[int, int], None]:
         """From now on only copy. Returns what handles an event of one side that has come already."""
+        return self.hand_over(self._handler)
+
+    def hand_over(self, make: Callable[[Leg, Leg], Handler]) -> Callable[[int, int], None]:
+        """Have other handlers from now on. Returns what handles an event of one side that has come already."""
         up, down = self.legs
-        handlers = (self._handler(up, down), self._handler(down, up))
+        handlers = (make(up, down), make(down, up))
         for leg, handler in zip(self.legs, handlers, strict=True):
             self.turns.exchange_handler(leg.source, handler)
         return lambda side, mask: handlers[side](mask)
+
+    def detach_server(self) -> None:
+        """The connection to the server is of no use; another one will replace it."""
+        server = self.sockets[SERVER]
+        self.turns.forget(server.fileno())
+        server.close()
+
+    def replace_server(self, server: socket.socket, make: Callable[[Leg, Leg], Handler]) -> None:
+        """The new one is there. Nothing has been carried so far."""
+        up, down = self.legs
+        self.sockets = (self.sockets[CLIENT], server)
+        up.to, up.target = server, server.fileno()
+        down.source, down.ended, down.shut = server.fileno(), False, False
+        up.pending.clear()
+        with contextlib.suppress(OSError):
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.turns.watch(down.source, make(down, up))
+        self.turns.exchange_handler(up.source, make(up, down))
 
     def _handler(self, leg: Leg, back: Leg) -> Callable[[int], None]:
         """What to do when the source of `leg` (which is the target of `back`) is readable, writable or gone."""
@@ -143,7 +169,7 @@ class Connection:
             if not length:
                 self.end(leg, back)
                 return
-            leg.read_size = _LARGE if length == size else _SMALL
+            leg.read_size = _LARGE if length == size else _SMALL  # as `sized` does
             if recorded and turns.recording:
                 parts = turns.parts
                 parts.append(pack(_DATA, side, number, leg.offset, length))

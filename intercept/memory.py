@@ -110,6 +110,20 @@ def scratch() -> pathlib.Path:
     return path
 
 
+def public() -> pathlib.Path:
+    """A folder in memory that every user of this machine can read, for as long as this process lives: for what the app
+    has to read under whichever user it runs. Nothing private goes there."""
+    shelf = base_folder().parent
+    mark = f"rr-public-{os.getuid()}-"
+    for path in shelf.glob(f"{mark}*"):
+        if not pathlib.Path("/proc", path.name.removeprefix(mark).split("-")[0]).exists():
+            shutil.rmtree(path, ignore_errors=True)
+    path = shelf / f"{mark}{os.getpid()}-{secrets.token_hex(4)}"
+    path.mkdir(mode=0o755)
+    path.chmod(0o755)
+    return path
+
+
 def abandoned() -> list[SessionFolder]:
     """The folders of recordings whose rr is gone; the caller holds them now."""
     try:

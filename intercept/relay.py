@@ -80,7 +80,7 @@ class Relay:
         self._journal = journal
         self._turns = Turns(journal, self._recording_stopped)
         self._told_stop = False
-        self._openings = Openings(pathlib.Path(settings["certificate"]).read_bytes)
+        self._openings = Openings(pathlib.Path(settings["authority"]), pathlib.Path(settings["roots"]))
         self._turns.watch(control.fileno(), self._on_control)
         self._turns.watch(self._supply.fileno(), self._on_supply)
         self._gate = Gate(queue) if settings["has_queue"] else None
@@ -338,7 +338,7 @@ class Relay:
         self, number: int, client: socket.socket, server: socket.socket, facts: dict[str, Any], *, recorded: bool
     ) -> None:
         target = (facts["server"][0], facts["server"][1])
-        if recorded and target in self._openings.opaque:
+        if recorded and target in self._openings.unread:
             recorded = False
             self._turns.frame(Kind.NOTE, 0, 0, 0, json.dumps({"encrypted": target}).encode())
         if recorded:
@@ -353,8 +353,8 @@ class Relay:
             turnstile=self._turnstile if facts["inbound"] else None,
         )
         self._connections[number] = connection
-        if recorded and not facts["inbound"]:
-            connection.begin(Opening(self._openings, connection, target).handler)
+        if recorded:
+            connection.begin(Opening(self._openings, connection, target, inbound=facts["inbound"]).handler)
         else:
             connection.begin()
 
@@ -436,6 +436,7 @@ def main() -> None:
     if got is None:
         return
     settings, files = got
+    sys.path.extend(settings["packages"])  # for `cryptography`, should somebody speak TLS
     try:
         Relay(control, settings, [socket.socket(fileno=file) for file in files]).run()
     except OSError as error:

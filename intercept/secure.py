@@ -7,6 +7,8 @@ library does the work; it is loaded when it is first needed.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testset.errors import ProtocolError
@@ -32,6 +34,11 @@ class Secure:
         self.ended = False  # the peer has said that nothing more comes
         self.failed: str | None = None  # why there was no TLS
         self._shake()
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken inside, if both have agreed on it (ALPN)."""
+        return self._tls.selected_alpn_protocol() or ""
 
     def receive(self, data: bytes) -> bytes:
         """Bytes of the wire; the plain bytes in them. Look at `outgoing` afterwards."""
@@ -96,13 +103,13 @@ class Secure:
 
     def _fail(self, error: ssl.SSLError) -> None:
         if self.failed is None:
-            self.failed = error.reason or str(error)
+            self.failed = getattr(error, "verify_message", "") or error.reason or str(error)
         if not self.established:
             return
         raise ProtocolError(f"TLS: {self.failed}") from error
 
 
-def server_context(pem: bytes) -> ssl.SSLContext:
+def server_context(pem: bytes, protocols: Sequence[str] = ()) -> ssl.SSLContext:
     """For the side of a server, with the certificate and the key of `pem`."""
     import ssl
 
@@ -113,14 +120,21 @@ def server_context(pem: bytes) -> ssl.SSLContext:
         context.load_cert_chain(f"/proc/self/fd/{file}")
     finally:
         os.close(file)
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
     return context
 
 
-def client_context() -> ssl.SSLContext:
-    """For the side of a client that takes every certificate: the app's own client is the one to object."""
+def client_context(roots: Path | None, protocols: Sequence[str] = ()) -> ssl.SSLContext:
+    """For the side of a client that verifies by `roots`, or takes every certificate."""
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    if roots is not None:
+        context.load_verify_locations(roots)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
     return context

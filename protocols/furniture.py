@@ -39,6 +39,7 @@ class Context:
     connection: int
     inbound: bool
     server: Server
+    secure: bool = False  # it is TLS, and the bytes are what was said in it
     first_index: int = 0  # after a recovery: the index of the next exchange
     state: Mapping[str, Any] | None = None  # after a recovery: what `Decoder.state` said at this place
 

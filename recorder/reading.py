@@ -111,6 +111,9 @@ class Reading:
         if kind is Kind.OPEN:
             self._begin(frame.connection, json.loads(frame.data), frame.segment)
             return []
+        if kind is Kind.SECURE:
+            self._secure(frame)
+            return []
         if kind in (Kind.DATA, Kind.END, Kind.RESET):
             conversation = self._open.get(frame.connection)
             if conversation is None:
@@ -127,11 +130,14 @@ class Reading:
             for name, count in facts.get("udp", {}).items():
                 self.notes.udp[name] = self.notes.udp.get(name, 0) + count
             if "encrypted" in facts:
-                self._encrypted(str(self._server(*facts["encrypted"])))
+                host, port = facts["encrypted"]
+                self._encrypted(str(Server(facts["name"], port) if facts.get("name") else self._server(host, port)))
         elif frame.connection:
             lost = self._open.pop(frame.connection, None)
-            if lost is not None:
-                self.notes.tell(f"a connection to {lost.context.server} is not recorded: {facts['why']}")
+            if lost is not None and facts["why"]:
+                self.notes.tell(
+                    f"{'the app' if lost.context.inbound else lost.context.server}: not recorded: {facts['why']}"
+                )
         else:
             self.notes.gaps.append(facts["why"])
             return self._all_lost(frame)
@@ -183,11 +189,26 @@ class Reading:
         state: Mapping[str, Any] | None = None,
     ) -> _Conversation:
         host, port = facts["server"]
-        inbound = facts["inbound"]
+        inbound, tls = facts["inbound"], facts.get("tls")
         server = Server("localhost", port) if inbound else self._server(host, port)
-        context = Context(connection=number, inbound=inbound, server=server, first_index=first_index, state=state)
+        if tls is not None and tls["name"] and not inbound:
+            server = Server(tls["name"], port)
+        context = Context(
+            connection=number,
+            inbound=inbound,
+            server=server,
+            secure=tls is not None,
+            first_index=first_index,
+            state=state,
+        )
         self._open[number] = _Conversation(context, facts, segment)
         return self._open[number]
+
+    def _secure(self, frame: Frame) -> None:
+        """Nothing has been said yet but TLS."""
+        one = self._open.get(frame.connection)
+        if one is not None:
+            self._begin(frame.connection, {**one.facts, "tls": json.loads(frame.data)}, frame.segment)
 
     def _server(self, host: str, port: int) -> Server:
         if host.startswith("127.") or host in ("::1", "0.0.0.0", "::"):
@@ -276,6 +297,7 @@ class Reading:
             connection=one.context.connection,
             inbound=one.context.inbound,
             server=one.context.server,
+            secure=one.context.secure,
             first_index=index,
         )
         one.base = (client, server)

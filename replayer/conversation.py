@@ -6,20 +6,17 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from intercept.certificate import self_signed
-from intercept.connection import reset_when_closed
+from intercept.certificates import Certificates
 from intercept.relay import original_destination
-from intercept.secure import Secure, server_context
+from intercept.trust import authority_path
 from protocols import generic, http
 from protocols.furniture import (
     Act,
     Ask,
     Guess,
     GuessingResponder,
-    Hang,
     Limits,
     Reply,
     Responder,
@@ -29,6 +26,8 @@ from protocols.furniture import (
     StartTls,
 )
 from protocols.registry import ROOMS, detect
+from protocols.tls import ClientHello, client_hello, may_be_client_hello
+from replayer.line import Line
 from replayer.loading import LoadedSet
 from replayer.story import Found, Miss, Replay
 from replayer.way_out import Passed, Tunnel, ask
@@ -42,12 +41,6 @@ LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096, exchange=64 << 20
 _PIECE = 256 << 10
 _FIRST_BYTES = 64 << 10
 _SILENCE = 0.3  # seconds after which a way out is opened for a server that may speak first
-
-
-@cache
-def _tls_context() -> ssl.SSLContext:
-    """For all connections on which the app asks for TLS: one certificate is enough, no client is meant to check it."""
-    return server_context(self_signed())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,7 @@ class Answers:
         self.warnings: list[str] = []
         self.faults: list[str] = []  # of rr's own: a test in which there was one proves nothing
         self.asked = 0
+        self.certificates = Certificates(authority_path())
 
     def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
         """The answer to a request, its values renamed for this run."""
@@ -109,6 +103,18 @@ class Answers:
         if spoken == {generic.ROOM.name}:
             return generic.ROOM
         return next((room for room in ROOMS if room.opens is not None and room.name in spoken), None)
+
+    def tls_context(self, server: Server, hello: ClientHello) -> ssl.SSLContext:
+        """How a recorded server is spoken with in TLS."""
+        protocols = ("h2", "http/1.1") if server in self.loaded.http2 else ("http/1.1", "h2")
+        offered = tuple(one for one in protocols if one in hello.protocols)
+        trusted = server not in self.loaded.unverified
+        return self.certificates.context(server.host, offered[:1], trusted=trusted)
+
+    def objected(self, server: Server, why: str) -> None:
+        """The app has not taken the certificate that it was shown."""
+        if server not in self.loaded.unverified:
+            self.warnings.append(f"TLS for {server} failed, the app did not take rr's certificate: {why}")
 
     def leaves(self, what: str) -> Callable[[Exchange[Any, Any]], None]:
         """A request goes to the real server: tells so, and returns what is to be called with what comes of it."""
@@ -156,11 +162,12 @@ class Conversation(asyncio.Protocol):
         self._guessing = False  # a mock plays whose request is not known to be the app's
         self._spoke = False  # the app has been told something
         self._tunnel: Tunnel | None = None
-        self._secure: Secure | None = None
+        self._line: Line | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._line = Line(transport)
         answers = self._answers()
         self._server = self._destination(answers, transport)
         room = answers.first_speaker(self._server)
@@ -193,21 +200,52 @@ class Conversation(asyncio.Protocol):
         if self._tunnel is not None:
             self._tunnel.send(data)
             return
+        assert self._line is not None
+        data = self._line.read(data)
+        if self._line.failed is not None:
+            self._objected(self._line.failed)
+        if not data:
+            return
         if self._responder is not None:
-            if self._secure is not None:
-                data = self._decrypted(data)
-            if data:
-                self._do(lambda responder: responder.feed(data))
+            self._do(lambda responder: responder.feed(data))
             return
         self._first += data
-        guess = detect(self._first, b"")
-        if guess is Guess.MORE and len(self._first) < _FIRST_BYTES:
+        if not self._line.is_secure and may_be_client_hello(self._first) and not self._begin_tls(self._line):
             return
-        first, self._first = self._first, b""
+        self._listen_to(self._first)
+
+    def _listen_to(self, first: bytes) -> None:
+        """What the app says first."""
+        guess = detect(first, b"")
+        if guess is Guess.MORE and len(first) < _FIRST_BYTES:
+            return
+        self._first = b""
         self._begin(guess if isinstance(guess, Room) else generic.ROOM)
         if self._tunnel is not None:
             self._tunnel.send(first)
         self._do(lambda responder: responder.feed(first))
+
+    def _begin_tls(self, line: Line) -> bool:
+        """The app speaks TLS from its first byte. Whether it has said something in it already."""
+        answers = self._answers()
+        try:
+            hello = client_hello(self._first)
+        except ProtocolError:
+            return True  # it only looked so
+        if hello is None:
+            return False
+        server = Server(hello.name, self._server.port) if hello.name else self._server
+        if answers.way_out is not None and not answers.knows(server):
+            assert self._transport is not None
+            self._dig(self._transport, self._first)
+            return False
+        self._server = server
+        self._first = line.begin_tls(answers.tls_context(server, hello), self._first)
+        return bool(self._first)
+
+    def _objected(self, why: str) -> None:
+        """The app does not take the certificate; when that was recorded so, it is as it should be."""
+        self._answers().objected(self._server, why)
 
     def eof_received(self) -> bool:
         if self._tunnel is not None:
@@ -236,8 +274,8 @@ class Conversation(asyncio.Protocol):
         self._do(lambda responder: responder.start())
 
     def _do(self, step: Callable[[Responder], list[Act]]) -> None:
-        responder, transport = self._responder, self._transport
-        if responder is None or transport is None:
+        responder, line = self._responder, self._line
+        if responder is None or line is None:
             return
         try:
             acts = step(responder)
@@ -245,42 +283,23 @@ class Conversation(asyncio.Protocol):
                 act = acts.pop(0)
                 if isinstance(act, Send):
                     self._spoke = True
-                    self._write(transport, act.data)
+                    line.write(act.data)
                 elif isinstance(act, Ask):
                     acts = self._ask(responder, act) + acts
                 elif isinstance(act, SendFile):
                     with open(act.body.path, "rb") as file:
                         while piece := file.read(_PIECE):
-                            self._write(transport, piece)
+                            line.write(piece)
                 elif isinstance(act, StartTls):
-                    self._secure = Secure(_tls_context(), is_server=True)
-                    plain = self._decrypted(act.rest)
+                    plain = line.begin_tls(self._answers().certificates.context("", trusted=False), act.rest)
                     if plain:
                         acts += responder.feed(plain)
-                elif isinstance(act, Hang):
-                    self._hang(act)
+                else:
+                    line.hang_up(reset=act.reset)
         except ProtocolError:
-            transport.abort()
+            line.transport.abort()
         if self._guessing and cast(GuessingResponder, responder).played():
             self._count_guessed()
-
-    def _write(self, transport: asyncio.Transport, data: bytes) -> None:
-        transport.write(data if self._secure is None else self._secure.send(data))
-
-    def _decrypted(self, data: bytes) -> bytes:
-        secure, transport = self._secure, self._transport
-        assert secure is not None
-        assert transport is not None
-        try:
-            plain = secure.receive(data)
-        except ProtocolError:
-            transport.abort()
-            return b""
-        transport.write(secure.outgoing())
-        if secure.failed is not None:  # the client does not like the certificate, for one
-            self._answers().warnings.append(f"TLS with the app for {self._server} failed: {secure.failed}")
-            transport.close()
-        return plain
 
     def _count_guessed(self) -> None:
         """The request is known as a whole now: this is what the app did."""
@@ -322,14 +341,6 @@ class Conversation(asyncio.Protocol):
 
     def _asked(self, request: Any) -> Any:
         """The request as it is looked for."""
+        if self._room is http.ROOM and self._line is not None and self._line.is_secure:
+            return replace(request, scheme="https")
         return request
-
-    def _hang(self, act: Hang) -> None:
-        assert self._transport is not None
-        if self._secure is not None and not act.reset:
-            self._transport.write(self._secure.finish())
-        if act.reset:
-            reset_when_closed(self._transport.get_extra_info("socket"))
-            self._transport.abort()
-        else:
-            self._transport.close()

@@ -78,6 +78,8 @@ class LoadedSet:
                 self.unreadable[document.name] = error
         self.failing: dict[Server, set[str]] = {}  # where connect() failed, and in whose time
         self._answering: set[Server] = set()
+        self.http2: set[Server] = set()  # where HTTP/2 was spoken
+        self.unverified: set[Server] = set()  # TLS servers whose certificate was not to be trusted
 
     def mocks(self) -> Iterator[Mock]:
         """Every mock but the name look-ups, one at a time."""
@@ -94,6 +96,8 @@ class LoadedSet:
                 self.failing.setdefault(server, set()).add(owner)
             else:
                 self._answering.add(server)
+            if getattr(exchange.request, "version", "") == "2":
+                self.http2.add(server)
             self._name(server.host)
             yield Mock(name=document.name, owner=owner, exchange=exchange)
 

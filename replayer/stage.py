@@ -20,6 +20,7 @@ from intercept.gate import Gate
 from intercept.namespace import Namespace
 from intercept.relay import original_destination
 from intercept.sockdiag import Listener, is_own, listeners
+from intercept.trust import trust, user_data
 from protocols import dns, generic
 from protocols.generic.wire import GenericRequest
 from replayer.conversation import Answers, Conversation
@@ -42,6 +43,8 @@ class Stage(Scene):
         self._covers: list[unix_sockets.Cover] = []
         self._masked: dict[str, tuple[int, int]] = {}  # path: which file it was, for it may be made anew
         self._folder = memory.scratch()
+        self._public = memory.public()
+        self._trust = trust(user_data(os.environ), self._public, os.environ)
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
         self.datagrams = 0
@@ -51,7 +54,7 @@ class Stage(Scene):
         try:
             self.namespace = Namespace()
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove_folders()
             raise
         self._loop = asyncio.get_running_loop()
         self._cover_unix_sockets()
@@ -82,7 +85,11 @@ class Stage(Scene):
             self._loop.remove_reader(cover.listener.fileno())
             cover.close()
         self.namespace.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_folders()
+
+    def _remove_folders(self) -> None:
+        for folder in (self._folder, self._public):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""
@@ -91,6 +98,7 @@ class Stage(Scene):
     # -- the app -------------------------------------------------------------------------------------------------
 
     def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
+        environment = {**environment, **self._trust.environment}
         self.namespace.start(["/bin/sh", "-c", command], environment, folder, output)
 
     def exit_code(self) -> int | None:

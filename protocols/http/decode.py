@@ -52,8 +52,9 @@ class _Open:
         self.interim: list[Interim] = []
         self.response: tuple[int, str, str, Headers, Framing] | HttpResponse | None = None
 
-    def close_request(self, body: Body, trailers: Headers, *, complete: bool) -> None:
+    def close_request(self, scheme: str, body: Body, trailers: Headers, *, complete: bool) -> None:
         self.request = HttpRequest(
+            scheme=scheme,
             method=self.method,
             target=self.target,
             version=self.version,
@@ -83,6 +84,7 @@ class HttpDecoder:
 
     def __init__(self, context: Context, limits: Limits, new_body: Callable[[], BodyBuffer]) -> None:
         self._context = context
+        self._scheme = "https" if context.secure else "http"
         self._limits = limits
         self._new_body = new_body
         self._client = Stream(limits)
@@ -186,7 +188,7 @@ class HttpDecoder:
         opened = self._client_open
         assert opened is not None
         self._client_open = None
-        opened.close_request(self._client.finish(), self._client.trailers, complete=complete)
+        opened.close_request(self._scheme, self._client.finish(), self._client.trailers, complete=complete)
         opened.request_end = self._client.offset
         opened.state = after(opened.state, Part.REQUEST_END)
         if opened.state is State.DONE:
@@ -303,7 +305,7 @@ class HttpDecoder:
             self._server_open.close_response(self._server.finish(), self._server.trailers)
         if self._client_open is not None:
             opened = self._client_open
-            opened.close_request(self._client.finish(), (), complete=False)
+            opened.close_request(self._scheme, self._client.finish(), (), complete=False)
             opened.request_end = self._client.offset
         while self._queue:
             opened = self._queue[0]

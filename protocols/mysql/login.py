@@ -112,8 +112,10 @@ class Login:
         if self._phase is _Phase.GREETING:
             return self._greeting(packet)
         if self._phase is _Phase.RESPONSE:
-            if side is Side.SERVER:  # out of turn: an error (a time-out, a shutdown), or no MySQL
-                return self._end(packet) if packet[4:5] == bytes([_ERR]) else self._lost(side, "the server spoke out of turn", packet)
+            if side is Side.SERVER and packet[4:5] == bytes([_ERR]):  # out of turn: a time-out, a shutdown
+                return self._end(packet)
+            if side is Side.SERVER:
+                return self._lost(side, "the server spoke out of turn", packet)
             return self._response(packet)
         if side is Side.SERVER and packet[4:5] in (bytes([_OK]), bytes([_ERR])):
             return self._end(packet)

@@ -1,0 +1,61 @@
+"""The way to the app on one connection, in clear or in TLS."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from intercept.connection import reset_when_closed
+from intercept.secure import Secure
+from testset.errors import ProtocolError
+
+if TYPE_CHECKING:
+    import ssl
+
+
+class Line:
+    """Writes for the app, and reads what came from it."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self._secure: Secure | None = None
+        self.failed: str | None = None  # why there is no TLS
+
+    @property
+    def is_secure(self) -> bool:
+        return self._secure is not None
+
+    def begin_tls(self, context: ssl.SSLContext, first: bytes) -> bytes:
+        """From here on TLS, of which the app has sent `first`. Returns what the app said in it."""
+        self._secure = Secure(context, is_server=True)
+        return self.read(first)
+
+    def read(self, data: bytes) -> bytes:
+        """What the app said with these bytes."""
+        secure = self._secure
+        if secure is None:
+            return data
+        try:
+            plain = secure.receive(data)
+        except ProtocolError:
+            self.transport.abort()
+            return b""
+        answer = secure.outgoing()
+        if answer:
+            self.transport.write(answer)
+        if secure.failed is not None and self.failed is None:
+            self.failed = secure.failed
+            self.transport.close()
+        return plain
+
+    def write(self, data: bytes) -> None:
+        self.transport.write(data if self._secure is None else self._secure.send(data))
+
+    def hang_up(self, *, reset: bool) -> None:
+        if reset:
+            reset_when_closed(self.transport.get_extra_info("socket"))
+            self.transport.abort()
+            return
+        if self._secure is not None:
+            self.transport.write(self._secure.finish())
+        self.transport.close()
