@@ -19,7 +19,7 @@ from protocols.mysql.names import slot_names
 from protocols.mysql.tokens import Literal, Mode, Token
 from protocols.mysql.words import BEFORE_NAME, BEFORE_OPERAND, KEYWORDS, PLAIN_INTRODUCERS
 
-__all__ = ["Kind", "Slot", "Statement", "bind", "parse", "shortened"]
+__all__ = ["Kind", "Slot", "Statement", "bind", "parse", "parse_in", "shortened"]
 
 _REMEMBERED = 8192  # characters of a statement that is worth remembering
 
@@ -63,6 +63,15 @@ def parse(sql: str, *, ansi_quotes: bool = False, no_backslash_escapes: bool = F
     """What `sql` asks for. Any text is a statement."""
     mode = Mode(ansi_quotes, no_backslash_escapes)
     return _parse_again(sql, mode) if len(sql) <= _REMEMBERED else _parse(sql, mode)
+
+
+def parse_in(sql: str, sql_mode: str) -> Statement:
+    """What `sql` asks for in a session with this `sql_mode`, as it was set or in quotes."""
+    if not sql_mode:
+        return parse(sql)
+    mode = sql_mode.upper()
+    ansi = "ANSI" in mode or "ORACLE" in mode  # ANSI_QUOTES, or a mode that it is a part of
+    return parse(sql, ansi_quotes=ansi, no_backslash_escapes="NO_BACKSLASH_ESCAPES" in mode)
 
 
 def bind(statement: Statement, parameters: Sequence[Cell] | None) -> tuple[Slot, ...]:
@@ -174,7 +183,7 @@ def _slot(name: str, source: Source, literals: Sequence[Literal], mode: Mode) ->
         return Slot(name, source.constant)
     value = _value(literals[source.first : source.last], mode)
     if source.how == "negative":
-        value = -value if isinstance(value, int | float) else f"-{value}"
+        value = -value if isinstance(value, int | float) else f"-{value!s}"
     return Slot(name, value)
 
 
@@ -196,7 +205,7 @@ def _setting(name: str, pieces: Sequence[str | int], slots: Sequence[Slot]) -> s
         else:
             value = slots[piece].value
             plain = not isinstance(value, str) or name in _NAMES_OF_SETS
-            texts.append("NULL" if value is None else str(value) if plain else f"'{value}'")
+            texts.append("NULL" if value is None else str(value) if plain else f"'{value!s}'")
     return " ".join(texts).replace("( ", "(").replace(" )", ")").replace(" ,", ",").replace(" (", "(")
 
 

@@ -214,11 +214,11 @@ def canonical(cell: Cell) -> Cell:
                 data = cell.encode("utf-8", "surrogateescape")
             except UnicodeEncodeError:
                 data = cell.encode("utf-8", "surrogatepass")
-            return _digest(data) if len(data) > LARGE else data
-        return _digest(data) if len(data) > LARGE else cell
+            return digest(data) if len(data) > LARGE else data
+        return digest(data) if len(data) > LARGE else cell
     if isinstance(cell, bytes | bytearray | memoryview):
         if len(cell) > LARGE:
-            return _digest(cell)
+            return digest(cell)
         try:
             return bytes(cell).decode()
         except UnicodeDecodeError:
@@ -228,5 +228,6 @@ def canonical(cell: Cell) -> Cell:
     return cell
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes | bytearray | memoryview) -> str:
+    """What is known of a large value."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
