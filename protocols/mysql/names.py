@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from protocols.mysql.tokens import Token
+from protocols.mysql.words import words
 
-# Between a name and its value; everything else ends what the name was about.
-_RELATING = frozenset("= <=> <> != < > <= >= := + - * / % | & ^ << >> -> ->>".split())
-_RELATING_WORDS = frozenset(
-    {"LIKE", "RLIKE", "REGEXP", "IN", "BETWEEN", "NOT", "DIV", "MOD", "BINARY", "SOUNDS", "ALL", "ANY"}
-)
-_INSERTING = frozenset({"INSERT", "REPLACE"})
+# Between a name and its value.
+_RELATING = words("= <=> <> != < > <= >= := + - * / % | & ^ << >> -> ->>")
+_RELATING_WORDS = words("LIKE RLIKE REGEXP IN BETWEEN NOT DIV MOD BINARY ALL ANY INTERVAL")
+_INSERTING = words("INSERT REPLACE")
+_AFTER_ROWS = words("ON SELECT SET WHERE")
 
 
 def slot_names(items: Sequence[Token]) -> list[str]:
@@ -41,62 +41,58 @@ def slot_names(items: Sequence[Token]) -> list[str]:
 def _found(items: Sequence[Token]) -> list[str]:
     names: list[str] = []
     columns: list[str] = []  # of an INSERT
-    inserting = in_values = listing = between = False
+    inserting = in_rows = listing = between = False
     depth = position = 0
     name = about = limit = ""  # the last name; what the next value belongs to; LIMIT or OFFSET
     for index, (sort, text) in enumerate(items):
+        following = items[index + 1].text if index + 1 < len(items) else ""
         if sort == "?":
-            if in_values and depth >= 1:
+            if in_rows and depth >= 1:
                 names.append(columns[position] if position < len(columns) else "")
-            elif limit:
-                names.append(limit)
             else:
-                names.append(about)
+                names.append(limit or about)
         elif sort == "w":
             if text in _RELATING_WORDS:
                 about = name or about
                 between = between or text == "BETWEEN"
             elif text == "AND" and between:
                 between = False
+            elif text == "COLLATE":
+                about = ""
             else:
-                about = limit = ""
-                if text in _INSERTING and not columns:
-                    inserting = True
+                name = about = limit = ""
+                if text in _INSERTING and depth == 0:
+                    inserting, columns = True, []
                 elif inserting and text in ("VALUES", "VALUE") and depth == 0:
-                    in_values, listing = True, False
-                elif depth == 0 and text in ("ON", "SELECT", "SET", "WHERE"):
-                    in_values = inserting = listing = False
+                    in_rows = True
+                elif depth == 0 and text in _AFTER_ROWS:
+                    inserting = in_rows = listing = False
                 elif text in ("LIMIT", "OFFSET"):
                     limit = text
-                elif text == "INTERVAL":
-                    about = name
         elif sort in ("i", "q", "v"):
             if listing and depth == 1:
                 columns.append(text.strip("`"))
-            following = items[index + 1].text if index + 1 < len(items) else ""
-            if following != "." and (following != "(" or sort != "i"):
+            if text == "AGAINST":
+                about = name
+            elif following not in (".", "(") and items[index - 1].text != "COLLATE":
                 name, about = text.strip("`"), ""
         elif text == "(":
             depth += 1
-            if inserting and not in_values and depth == 1 and not columns:
-                listing = True
-            if depth == 1:
-                position = 0
+            listing = inserting and not in_rows and depth == 1 and not columns
+            position = position if depth > 1 else 0
         elif text == ")":
             depth = max(0, depth - 1)
             listing = False
-            about = ""
+            about = limit = ""
         elif text == ",":
-            if depth == 1:
-                position += 1
-            if limit:  # LIMIT 20, 10: the first was the offset
-                names[-1:] = ["OFFSET"] * bool(names)
-            elif depth == 0:
-                about = ""
+            position += depth == 1
+            if limit and names:  # LIMIT 20, 10: the first was the offset
+                names[-1] = "OFFSET"
+            about = about if depth else ""
         elif text in _RELATING:
             about = name or about
         elif text == ";":
             columns, depth = [], 0
-            inserting = in_values = listing = between = False
+            inserting = in_rows = listing = between = False
             name = about = limit = ""
     return names
