@@ -74,8 +74,8 @@ def is_routine(items: Sequence[Token]) -> bool:
 
 def outline(items: Sequence[Token]) -> Outline:
     """What one statement is; `items` has no semicolon that ends it."""
-    while items and items[0].text == "(":
-        items = items[1:]
+    start = next((index for index, token in enumerate(items) if token.text != "("), len(items))
+    items = items[start:]
     if not items:
         return Outline(Kind.READ, "")
     first = items[0].text

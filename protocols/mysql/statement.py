@@ -161,7 +161,7 @@ def _parse_again(sql: str, mode: Mode) -> Statement:
 
 def _parse(sql: str, mode: Mode) -> Statement:
     text, literals = tokens.literals(sql, mode)
-    form = _form_again(text, mode) if len(text) <= 4 * _REMEMBERED else _form(text, mode)
+    form = _form_again(text, mode) if len(text) <= _REMEMBERED else _long_form_again(text, mode)
     slots: tuple[Slot, ...]
     if form.plain:
         slots = tuple(
@@ -216,6 +216,11 @@ _CONSTANTS: dict[str, Cell] = {"NULL": None, "TRUE": 1, "FALSE": 0}
 
 @lru_cache(maxsize=2048)
 def _form_again(text: str, mode: Mode) -> Form:
+    return _form(text, mode)
+
+
+@lru_cache(maxsize=8)
+def _long_form_again(text: str, mode: Mode) -> Form:  # of batches, which come in the same size
     return _form(text, mode)
 
 

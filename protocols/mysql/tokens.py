@@ -139,7 +139,7 @@ def literals(sql: str, mode: Mode) -> tuple[str, list[Literal]]:
 def tokens(form: str, mode: Mode) -> list[Token]:
     """The tokens of a form."""
     found = []
-    for match in _token_pattern(mode).finditer(form):
+    for match in _token_pattern(mode).finditer(form.rstrip()):
         number = match.lastindex
         assert number is not None, "one of the groups has matched"
         text = match[number]
