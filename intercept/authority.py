@@ -1,19 +1,18 @@
-"""rr's certificate authority: made on first use, kept with the user's data, never in a repository.
+"""rr's certificate authority: made for one recording or one replay, kept in memory, gone with it.
 
 The app is made to trust it (`trust`), and rr shows the app a certificate of it for each server that it has verified
-itself. For a server that it could not verify, the certificate comes from an authority that nobody trusts, so that a
-client which verifies fails and one which does not goes on, both as without rr.
+itself. For a server that it could not verify, the certificate has the same fault, so that a client which verifies fails
+and one which does not goes on, both as without rr.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,10 +21,30 @@ if TYPE_CHECKING:
 
 _FROM, _TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 12, 31, tzinfo=UTC)
 _BEFORE, _AFTER = timedelta(days=30), timedelta(days=360)  # clients refuse leaves that live much longer than a year
-AUTHORITY = "authority.pem"  # the file
 _NAME = "rr recording authority"
 _HOST = re.compile(r"[A-Za-z0-9_.*-]{1,253}")
 _LONGEST_COMMON_NAME = 64
+
+
+class Fault(StrEnum):
+    """What is wrong with a server's certificate: rr's own then has the same fault."""
+
+    NONE = ""
+    EXPIRED = "expired"
+    NAME = "made for another name"
+    UNKNOWN = "of an unknown authority"
+
+    @classmethod
+    def named(cls, text: str) -> Fault:
+        """As a file has it; one that rr does not know is a fault as well."""
+        return cls(text) if text in list(cls) else cls.UNKNOWN
+
+    @classmethod
+    def of(cls, why: str) -> Fault:
+        """From what OpenSSL says of it."""
+        if "expired" in why or "not yet valid" in why:
+            return cls.EXPIRED
+        return cls.NAME if "ismatch" in why else cls.UNKNOWN
 
 
 @dataclass(slots=True)
@@ -36,7 +55,6 @@ class Authority:
     _key: ec.EllipticCurvePrivateKey
     _leaf_key: ec.EllipticCurvePrivateKey
     _leaf_key_pem: bytes
-    _made: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, pem: bytes) -> Authority:
@@ -52,13 +70,6 @@ class Authority:
 
     def leaf(self, host: str, around: datetime) -> bytes:
         """Key, certificate and authority for a server of this name or address, as PEM, valid `around` that time."""
-        month = around.year * 12 + around.month
-        made = self._made.get((host, month))
-        if made is None:
-            made = self._made[host, month] = self._make(host, around)
-        return made
-
-    def _make(self, host: str, around: datetime) -> bytes:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -111,25 +122,6 @@ def new_authority() -> bytes:
         .sign(key, hashes.SHA256())
     )
     return _private(key) + certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def user_authority(folder: Path) -> bytes:
-    """The user's own, made on first use; readable by nobody else."""
-    path = folder / AUTHORITY
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        pass
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = folder / f".{path.name}.{os.getpid()}"
-    with open(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(new_authority())
-    try:
-        os.link(own, path)  # whoever comes second takes what the first has made
-    except FileExistsError:
-        pass
-    own.unlink()
-    return path.read_bytes()
 
 
 def certificate_of(pem: bytes) -> bytes:

@@ -17,11 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from intercept import memory, passing, unix_sockets
+from intercept.authority import new_authority
 from intercept.doors import Door, Doors
 from intercept.memory import SessionFolder
 from intercept.namespace import Namespace, spawn
 from intercept.resolver import name_servers
-from intercept.trust import trust, user_data
+from intercept.trust import trust
 from testset.errors import RelayError
 
 _START_CEILING = 20.0
@@ -60,7 +61,8 @@ class Capture:
         self.stopped: str | None = None
         self.drained = False
         self._public = memory.public()
-        self._trust = trust(user_data(os.environ), self._public, os.environ)
+        self._authority = new_authority()
+        self._trust = trust(self._authority, self._public, os.environ)
         self._covers = unix_sockets.covers(unix, session.path)
         resolvers = unix_sockets.sockets(unix_sockets.RESOLVERS)
         dead_end = unix_sockets.dead_end(session.path)
@@ -111,7 +113,7 @@ class Capture:
             "sync": self._sync,
             "port": inside.port,
             "counts": [len(inside.tcp), len(inside.dns), len(inside.udp)],
-            "authority": str(self._trust.authority),
+            "authority": self._authority.decode(),
             "roots": str(self._trust.roots),
             "packages": [path for path in sys.path if path.endswith("-packages")],
             "name_servers": [list(server) for server in self._servers],

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from intercept.authority import Authority, new_authority, user_authority
+from intercept.authority import Authority, Fault, new_authority
 from intercept.secure import server_context
 
 if TYPE_CHECKING:
     import ssl
 
 
+_LONG_AGO = timedelta(days=500)
+
+
 class Certificates:
-    """`trusted` ones are of the user's authority, which the app trusts; the others of one that nobody knows."""
+    """They are of rr's authority, which the app trusts, unless their fault is that nobody knows the authority."""
 
-    def __init__(self, authority: Path) -> None:
-        self._path = authority
-        self._made: dict[tuple[str, tuple[str, ...], bool], ssl.SSLContext] = {}
+    def __init__(self, authority: bytes | None = None) -> None:
+        """`authority`: rr's, where an app was made to trust it."""
+        self._pem = authority
+        self._made: dict[tuple[str, tuple[str, ...], Fault], ssl.SSLContext] = {}
 
-    def context(self, host: str, protocols: tuple[str, ...] = (), *, trusted: bool) -> ssl.SSLContext:
+    def context(self, host: str, protocols: tuple[str, ...] = (), fault: Fault = Fault.NONE) -> ssl.SSLContext:
         """For the side of a server of this name. `protocols`: what may be spoken inside (ALPN)."""
-        key = (host, protocols, trusted)
+        key = (host, protocols, fault)
         context = self._made.get(key)
         if context is None:
-            authority = self._trusted if trusted else self._untrusted
-            context = self._made[key] = server_context(authority.leaf(host, datetime.now(UTC)), protocols)
+            context = self._made[key] = server_context(self._leaf(host, fault), protocols)
         return context
+
+    def _leaf(self, host: str, fault: Fault) -> bytes:
+        now = datetime.now(UTC)
+        if fault is Fault.UNKNOWN:
+            return self._untrusted.leaf(host, now)
+        if fault is Fault.NAME:
+            return self._trusted.leaf("", now)
+        return self._trusted.leaf(host, now - _LONG_AGO if fault is Fault.EXPIRED else now)
 
     @cached_property
     def _trusted(self) -> Authority:
-        return Authority.of(user_authority(self._path.parent))
+        return Authority.of(self._pem or new_authority())
 
     @cached_property
     def _untrusted(self) -> Authority:

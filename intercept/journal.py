@@ -38,7 +38,7 @@ class Kind(IntEnum):
     DATAGRAM = 6  # a question and its answer by DNS; JSON head line, then both
     GAP = 7  # from here on the connection (0: all) was not recorded; JSON: why
     NOTE = 8  # something to be told in the summary; JSON
-    SECURE = 9  # the connection is TLS, and what follows is what was said in it; JSON: name, protocol, unverified
+    SECURE = 9  # the connection is TLS, and what follows is what was said in it; JSON: name, protocol, fault
 
 
 CLIENT, SERVER = 0, 1

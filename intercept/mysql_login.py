@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from intercept.authority import Fault
 from intercept.journal import CLIENT
 from intercept.middle import Middle
 from protocols.mysql import login
@@ -56,7 +57,7 @@ class MysqlLogin(Middle):
         connection = self.connection
         up, down = connection.legs
         server = self._shared.as_client("", (), verify=False)
-        app = self._shared.as_server(self._target[0], (), trusted=False)
+        app = self._shared.as_server("", fault=Fault.UNKNOWN)
         self.ends[:] = [app, server]
         # After the request for TLS, which is on its way to the server.
         connection.turns.sends.append((connection.sender(up), server.outgoing()))

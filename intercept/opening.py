@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intercept.authority import Fault
 from intercept.certificates import Certificates
 from intercept.journal import CLIENT, SERVER
 from intercept.mysql_login import MysqlLogin
@@ -34,18 +35,18 @@ Target = tuple[str, int]
 class Openings:
     """What all openings share: rr's certificates, and what was learned of servers and of the app's clients."""
 
-    def __init__(self, authority: Path, roots: Path) -> None:
-        """`authority`: the user's; `roots`: what a client of this machine verifies servers with."""
+    def __init__(self, authority: bytes, roots: Path) -> None:
+        """`authority`: rr's; `roots`: what a client of this machine verifies servers with."""
         self._certificates = Certificates(authority)
         self._roots = roots
         self._client: dict[tuple[tuple[str, ...], bool], ssl.SSLContext] = {}
         self.unread: set[Target] = set()  # MySQL servers that pass unread
         self.opaque: set[tuple[Target, str]] = set()  # the same of TLS: address and name
-        self.unverified: dict[tuple[Target, str], str] = {}  # and why
+        self.faults: dict[tuple[Target, str], Fault] = {}  # of servers' certificates
 
-    def as_server(self, host: str, protocols: tuple[str, ...], *, trusted: bool) -> Secure:
+    def as_server(self, host: str, protocols: tuple[str, ...] = (), fault: Fault = Fault.NONE) -> Secure:
         """The end that a client of `host` speaks with."""
-        return Secure(self._certificates.context(host, protocols, trusted=trusted), is_server=True)
+        return Secure(self._certificates.context(host, protocols, fault), is_server=True)
 
     def as_client(self, host: str, protocols: tuple[str, ...], *, verify: bool) -> Secure:
         """The end that the real server speaks with."""

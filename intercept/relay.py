@@ -80,7 +80,7 @@ class Relay:
         self._journal = journal
         self._turns = Turns(journal, self._recording_stopped)
         self._told_stop = False
-        self._openings = Openings(pathlib.Path(settings["authority"]), pathlib.Path(settings["roots"]))
+        self._openings = Openings(settings["authority"].encode(), pathlib.Path(settings["roots"]))
         self._turns.watch(control.fileno(), self._on_control)
         self._turns.watch(self._supply.fileno(), self._on_supply)
         self._gate = Gate(queue) if settings["has_queue"] else None

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from intercept.authority import Fault
 from intercept.journal import CLIENT, SERVER, Kind
 from intercept.middle import Middle
 from intercept.turns import OUT
@@ -36,8 +37,8 @@ class TlsOpening(Middle):
         self._inbound = inbound
         self._first = b""  # of the client, until there is TLS with the server
         self._hello: ClientHello | None = None
-        self._verified = not inbound  # not yet known to be otherwise
-        self._why = ""  # the server could not be verified
+        self._verify = not inbound
+        self._fault = Fault.NONE  # of the server's certificate
 
     def arrived(self, leg: Leg, plain: bytes) -> None:
         if self.ends[CLIENT] is not None:
@@ -61,11 +62,9 @@ class TlsOpening(Middle):
         name = self._hello.name
         if (self._target, name) in self._shared.opaque:
             self._pass_unread(None)
-        elif self._inbound or (self._target, name) in self._shared.unverified:
-            self._verified = False
-            self._why = self._shared.unverified.get((self._target, name), "")
-            self._ask_server()
         else:
+            self._fault = self._shared.faults.get((self._target, name), Fault.NONE)
+            self._verify = self._verify and not self._fault
             self._ask_server()
 
     def _pass_unread(self, why: str | None) -> None:
@@ -92,7 +91,7 @@ class TlsOpening(Middle):
         protocols = self._hello.protocols
         offered = tuple(one for one in protocols if one in _HTTP) or protocols
         host = self._hello.name or self._target[0]
-        server = self._shared.as_client(host, offered, verify=self._verified)
+        server = self._shared.as_client(host, offered, verify=self._verify)
         self.ends[SERVER] = server
         connection = self.connection
         connection.turns.sends.append((connection.sender(connection.legs[CLIENT]), server.outgoing()))
@@ -105,9 +104,9 @@ class TlsOpening(Middle):
         assert server is not None
         host = self._hello.name or ("localhost" if self._inbound else self._target[0])
         chosen = (server.protocol,) if server.protocol else ()
-        app = self._shared.as_server(host, chosen, trusted=self._verified or self._inbound)
+        app = self._shared.as_server(host, chosen, self._fault)
         self.ends[CLIENT] = app
-        facts = {"name": self._hello.name, "protocol": server.protocol, "unverified": self._why}
+        facts = {"name": self._hello.name, "protocol": server.protocol, "fault": self._fault}
         connection = self.connection
         connection.turns.frame(Kind.SECURE, CLIENT, connection.number, 0, json.dumps(facts).encode())
         up, down = connection.legs
@@ -118,16 +117,15 @@ class TlsOpening(Middle):
         assert self._hello is not None
         key = (self._target, self._hello.name)
         if leg.side == CLIENT:
-            self._shared.opaque.add(key)
-            if self._why:
-                why = f"the app did not take the server's certificate either, as without rr ({self._why})"
-                self._shared.opaque.discard(key)
+            if self._fault:
+                why = f"its certificate is {self._fault}, and the app does not take it, as without rr"
             else:
+                self._shared.opaque.add(key)
                 why = f"the app does not take rr's certificate ({why}): what it says there passes unread from now on"
             super().failed(leg, why)
-        elif self._verified:
-            self._verified, self._why = False, why
-            self._shared.unverified[key] = why
+        elif self._verify:
+            self._verify = False
+            self._fault = self._shared.faults[key] = Fault.of(why)
             self._dial_again(self._ask_server)
         elif self._inbound:
             super().failed(leg, f"there was no TLS with the app ({why})")

@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from intercept.authority import AUTHORITY, certificate_of, user_authority
-from testset.secrets import key_path
+from intercept.authority import certificate_of
 
 # Each replaces what the runtime would trust otherwise.
 _BUNDLES = (
@@ -42,14 +41,13 @@ _STORE_PASSWORD = "changeit"  # what everybody's has: it guards nothing
 class Trust:
     """What rr and the app verify servers with."""
 
-    authority: Path  # rr's certificate and key: for rr alone
     roots: Path  # what the app trusts without rr
     environment: Mapping[str, str]  # for the app
 
 
-def trust(data: Path, folder: Path, environment: Mapping[str, str]) -> Trust:
-    """Writes what the app needs into `folder`. `data`: where rr's authority lives; `environment`: the app's own."""
-    authority = certificate_of(user_authority(data))
+def trust(authority: bytes, folder: Path, environment: Mapping[str, str]) -> Trust:
+    """Writes what the app needs into `folder`. `authority`: rr's, with its key; `environment`: the app's own."""
+    authority = certificate_of(authority)
     own = [_pem(Path(environment[name])) for name in (*_BUNDLES, _ADDITIONS) if environment.get(name)]
     roots = list(dict.fromkeys(_CERTIFICATE.findall(b"\n".join([_system(), *own]))))
     added = _pem(Path(environment[_ADDITIONS])) if environment.get(_ADDITIONS) else b""
@@ -70,17 +68,7 @@ def trust(data: Path, folder: Path, environment: Mapping[str, str]) -> Trust:
     for name, content in files.items():
         with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "wb") as file:
             file.write(content)
-    return Trust(data / AUTHORITY, folder / "roots.pem", made)
-
-
-def user_data(environment: Mapping[str, str]) -> Path:
-    """Where rr keeps what belongs to the user and to no project."""
-    return key_path(environment).parent
-
-
-def authority_path() -> Path:
-    """Where rr's own authority is, once it was needed."""
-    return user_data(os.environ) / AUTHORITY
+    return Trust(folder / "roots.pem", made)
 
 
 def key_store(certificates: list[bytes]) -> bytes:

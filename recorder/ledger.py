@@ -52,6 +52,7 @@ class Progress:
     mocks_offset: int | None = None  # cut mocks.yml here
     connections: dict[int, Resume] = field(default_factory=dict)
     first_segment: int = 1
+    faults: dict[str, str] = field(default_factory=dict)  # of TLS servers' certificates
 
 
 class Ledger:
@@ -68,9 +69,9 @@ class Ledger:
     def mock(self, id: ExchangeId, name: str, offset: int) -> None:
         self._put(["mock", id.connection, id.index, name, offset])
 
-    def check(self, connections: dict[int, Resume], first_segment: int) -> None:
+    def check(self, connections: dict[int, Resume], first_segment: int, faults: Mapping[str, str]) -> None:
         rows = [[n, r.facts, r.client, r.server, r.index, r.room, r.state] for n, r in connections.items()]
-        self._put(["check", first_segment, rows])
+        self._put(["check", first_segment, rows, dict(faults)])
 
     def close(self) -> None:
         os.close(self._file)
@@ -89,7 +90,7 @@ def read(session: pathlib.Path) -> Progress:
     for line in lines:
         kind, *rest = json.loads(line)
         if kind == "check":
-            first_segment, rows = rest
+            first_segment, rows, progress.faults = rest
             progress.first_segment = first_segment
             progress.connections = {row[0]: Resume(*row[1:]) for row in rows}
             progress.mocks_offset = None

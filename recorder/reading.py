@@ -34,6 +34,7 @@ class Notes:
 
     not_http: dict[int, int] = field(default_factory=dict)  # inbound, by port: connections
     tls: dict[str, int] = field(default_factory=dict)  # by destination: connections
+    faults: dict[str, str] = field(default_factory=dict)  # of TLS servers' certificates, by destination
     gave_up: list[str] = field(default_factory=list)
     udp: dict[str, int] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
@@ -208,7 +209,10 @@ class Reading:
         """Nothing has been said yet but TLS."""
         one = self._open.get(frame.connection)
         if one is not None:
-            self._begin(frame.connection, {**one.facts, "tls": json.loads(frame.data)}, frame.segment)
+            facts = json.loads(frame.data)
+            one = self._begin(frame.connection, {**one.facts, "tls": facts}, frame.segment)
+            if facts["fault"]:
+                self.notes.faults[str(one.context.server)] = facts["fault"]
 
     def _server(self, host: str, port: int) -> Server:
         if host.startswith("127.") or host in ("::1", "0.0.0.0", "::"):

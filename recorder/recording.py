@@ -78,6 +78,7 @@ class Recording:
         self._memory_limit = memory_limit
         self._reader = JournalReader(session.path, self._progress.first_segment, self._elsewhere)
         self.reading = Reading(bodies.arriving_in(writer.path, redactor), self._progress.connections)
+        self.reading.notes.faults.update(self._progress.faults)
         owner = session.facts.get("owner")  # of all, where there are no tests (`rr mock record`)
         self._attribution = OneOwner(owner) if owner else Attribution()
         self._names = Names()
@@ -296,7 +297,7 @@ class Recording:
         for id, origin in reversed(self._anchors.items()):  # a connection goes on at the first that is not written
             if origin.resume is not None:
                 resume[id.connection] = origin.resume
-        self._ledger.check(resume, oldest)
+        self._ledger.check(resume, oldest, self.reading.notes.faults)
         for number in range(self._first_segment, oldest):
             self._spill.drop(number)
             path = segment_path(self._session.path, number)

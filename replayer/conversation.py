@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from intercept.authority import Fault
 from intercept.certificates import Certificates
 from intercept.relay import original_destination
-from intercept.trust import authority_path
 from protocols import generic, http
 from protocols.furniture import (
     Act,
@@ -65,7 +65,7 @@ class Answers:
         self.warnings: list[str] = []
         self.faults: list[str] = []  # of rr's own: a test in which there was one proves nothing
         self.asked = 0
-        self.certificates = Certificates(authority_path())
+        self.certificates = Certificates()
 
     def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
         """The answer to a request, its values renamed for this run."""
@@ -108,13 +108,15 @@ class Answers:
         """How a recorded server is spoken with in TLS."""
         protocols = ("h2", "http/1.1") if server in self.loaded.http2 else ("http/1.1", "h2")
         offered = tuple(one for one in protocols if one in hello.protocols)
-        trusted = server not in self.loaded.unverified
-        return self.certificates.context(server.host, offered[:1], trusted=trusted)
+        return self.certificates.context(server.host, offered[:1], self._fault(server))
 
     def objected(self, server: Server, why: str) -> None:
         """The app has not taken the certificate that it was shown."""
-        if server not in self.loaded.unverified:
+        if not self._fault(server):
             self.warnings.append(f"TLS for {server} failed, the app did not take rr's certificate: {why}")
+
+    def _fault(self, server: Server) -> Fault:
+        return Fault.named(self.loaded.config.certificates.get(str(server), ""))
 
     def leaves(self, what: str) -> Callable[[Exchange[Any, Any]], None]:
         """A request goes to the real server: tells so, and returns what is to be called with what comes of it."""
@@ -291,7 +293,7 @@ class Conversation(asyncio.Protocol):
                         while piece := file.read(_PIECE):
                             line.write(piece)
                 elif isinstance(act, StartTls):
-                    plain = line.begin_tls(self._answers().certificates.context("", trusted=False), act.rest)
+                    plain = line.begin_tls(self._answers().certificates.context("", fault=Fault.UNKNOWN), act.rest)
                     if plain:
                         acts += responder.feed(plain)
                 else:

@@ -79,7 +79,6 @@ class LoadedSet:
         self.failing: dict[Server, set[str]] = {}  # where connect() failed, and in whose time
         self._answering: set[Server] = set()
         self.http2: set[Server] = set()  # where HTTP/2 was spoken
-        self.unverified: set[Server] = set()  # TLS servers whose certificate was not to be trusted
 
     def mocks(self) -> Iterator[Mock]:
         """Every mock but the name look-ups, one at a time."""

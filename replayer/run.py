@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from intercept.secure import client_context
 from protocols.furniture import Value
 from protocols.http import ROOM as HTTP
+from protocols.http import wire
+from protocols.http.match import split_authority
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.compare import NO_NOISE, Noise, Rules, compare
 from replayer.conversation import Answers, WayOut
@@ -197,7 +201,7 @@ class SetRun:
             self._check_alive(stage)
             try:
                 sock = await stage.connect(stage.address(parts.port or 80), parts.port or 80)
-                got = await send(sock, request, self._plan.api_timeout)
+                got = await self._send(sock, replace(request, scheme=parts.scheme or "http"))
             except OSError:
                 got = None
             if got is not None and got.response is not None and got.response.status < 400:
@@ -269,7 +273,7 @@ class SetRun:
             request = replace(request, headers=headers)
         try:
             sock = await stage.connect(self._host(stage, case), self._port(case))
-            got = await send(sock, request, self._plan.api_timeout)
+            got = await self._send(sock, request)
         except OSError as error:
             self._addresses.clear()
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
@@ -308,6 +312,13 @@ class SetRun:
             **facts,
             **said,
         )
+
+    async def _send(self, sock: socket.socket, request: HttpRequest) -> Received:
+        """Whoever serves https on this machine has a certificate that nobody need verify."""
+        if request.scheme != "https":
+            return await send(sock, request, self._plan.api_timeout)
+        protocols = ("h2",) if request.version == "2" else ("http/1.1",)
+        return await send(sock, request, self._plan.api_timeout, client_context(None, protocols), _name(request))
 
     async def _perhaps_dead(self, stage: Scene) -> None:
         """An app that hangs up without a word may be about to end: a moment shows whether this test was its last."""
@@ -372,6 +383,12 @@ class SetRun:
         if port not in self._addresses:
             self._addresses[port] = stage.address(port)
         return self._addresses[port]
+
+
+def _name(request: HttpRequest) -> str:
+    """The server's name, as the client had it."""
+    host = wire.header(request.headers, "host") or "localhost"
+    return split_authority(host, 443)[0]
 
 
 def _about_the_end(recorded: Ending, got: Received) -> tuple[str, ...]:

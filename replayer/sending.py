@@ -7,15 +7,19 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from protocols.bodies import KeptBody
 from protocols.furniture import Context, Limits
 from protocols.http import wire
 from protocols.http.decode import HttpDecoder
 from protocols.http.wire import HttpRequest, HttpResponse
+from replayer.peer import Peer
 from testset.errors import ProtocolError
 from testset.model import Ending, Exchange, FileBody, Server, Side
+
+if TYPE_CHECKING:
+    import ssl
 
 _LIMITS = Limits(head=16 << 20, message=64 << 20, messages=64, exchange=64 << 20)
 _IN_MEMORY = 64 << 20
@@ -33,20 +37,26 @@ class Received:
     ending: Ending = Ending.ANSWERED
 
 
-async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Received:
-    """One request on a fresh connection, which is closed."""
-    loop = asyncio.get_running_loop()
+async def send(
+    sock: socket.socket, request: HttpRequest, timeout: float, tls: ssl.SSLContext | None = None, name: str = ""
+) -> Received:
+    """One request on a fresh connection, which is closed. `tls` and `name` (SNI): for a server that is asked by
+    https."""
     context = Context(connection=0, inbound=True, server=Server("localhost", 0))
     decoder = HttpDecoder(context, _LIMITS, lambda: KeptBody(_IN_MEMORY))
     started = time.time_ns()
     found: list[Exchange[Any, Any]] = []
     problem: str | None = None
+    peer = Peer(sock)
     try:
-        sender = _write(loop, sock, request, decoder)
+        if tls is not None:
+            async with asyncio.timeout(timeout):
+                await peer.begin_tls(tls, name or None)
+        sender = _write(peer, request, decoder)
         try:
             async with asyncio.timeout(timeout):
                 while not found:
-                    data = await loop.sock_recv(sock, _PIECE)
+                    data = await peer.receive()
                     if not data:
                         found = decoder.end(Side.SERVER, Ending.ANSWERED, time.time_ns())
                         found = found or decoder.end(Side.CLIENT, Ending.ANSWERED, time.time_ns())
@@ -61,10 +71,10 @@ async def send(sock: socket.socket, request: HttpRequest, timeout: float) -> Rec
     except ProtocolError as error:
         problem = f"the app's answer is not valid HTTP: {error}"
     except OSError as error:
-        problem = f"the connection to the app broke: {error.strerror}"
+        problem = f"the connection to the app broke: {error.strerror or error}"
         found = decoder.end(Side.SERVER, Ending.RESET, time.time_ns())
     finally:
-        sock.close()
+        peer.close()
     exchange = found[0] if found else None
     if exchange is None or exchange.response is None:
         return Received(None, problem or "the app closed the connection without an answer", started, time.time_ns())
@@ -99,38 +109,29 @@ def renamed(request: HttpRequest, rename: Callable[[str], str]) -> HttpRequest:
     return replace(request, target=rename(request.target), headers=headers, body=body)
 
 
-def _write(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, request: HttpRequest, decoder: HttpDecoder
-) -> asyncio.Task[None] | None:
+def _write(peer: Peer, request: HttpRequest, decoder: HttpDecoder) -> asyncio.Task[None] | None:
     """Writes the request; what the socket does not take at once is written by the task, while the answer is waited for.
 
     A peer that hangs up has perhaps answered before: that counts, and so a broken connection is the reader's to tell.
     """
+    loop = asyncio.get_running_loop()
     if isinstance(request.body, FileBody):
-        return loop.create_task(_write_file(loop, sock, request, request.body, decoder))
+        return loop.create_task(_write_file(peer, request, request.body, decoder))
     data = wire.request_bytes(request)
     decoder.feed(Side.CLIENT, data, time.time_ns())
     try:
-        sent = sock.send(data)
-    except BlockingIOError:
-        sent = 0
+        rest = peer.send_now(data)
     except OSError:
         return None
-    return loop.create_task(_write_rest(loop, sock, data[sent:])) if sent < len(data) else None
+    return loop.create_task(peer.send_rest(rest)) if rest else None
 
 
-async def _write_rest(loop: asyncio.AbstractEventLoop, sock: socket.socket, data: bytes) -> None:
-    await loop.sock_sendall(sock, data)
-
-
-async def _write_file(
-    loop: asyncio.AbstractEventLoop, sock: socket.socket, request: HttpRequest, body: FileBody, decoder: HttpDecoder
-) -> None:
+async def _write_file(peer: Peer, request: HttpRequest, body: FileBody, decoder: HttpDecoder) -> None:
     chunked = wire.has_token(request.headers, "transfer-encoding", "chunked")
 
     async def write(data: bytes) -> None:
         decoder.feed(Side.CLIENT, data, time.time_ns())
-        await loop.sock_sendall(sock, data)
+        await peer.send(data)
 
     await write(wire.request_head(request))
     with open(body.path, "rb") as file:

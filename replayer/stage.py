@@ -15,12 +15,14 @@ from types import TracebackType
 from typing import Any
 
 from intercept import memory, unix_sockets
+from intercept.authority import new_authority
+from intercept.certificates import Certificates
 from intercept.connection import accepted
 from intercept.gate import Gate
 from intercept.namespace import Namespace
 from intercept.relay import original_destination
 from intercept.sockdiag import Listener, is_own, listeners
-from intercept.trust import trust, user_data
+from intercept.trust import trust
 from protocols import dns, generic
 from protocols.generic.wire import GenericRequest
 from replayer.conversation import Answers, Conversation
@@ -44,7 +46,8 @@ class Stage(Scene):
         self._masked: dict[str, tuple[int, int]] = {}  # path: which file it was, for it may be made anew
         self._folder = memory.scratch()
         self._public = memory.public()
-        self._trust = trust(user_data(os.environ), self._public, os.environ)
+        self._authority = new_authority()
+        self._trust = trust(self._authority, self._public, os.environ)
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
         self.datagrams = 0
@@ -93,6 +96,7 @@ class Stage(Scene):
 
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""
+        answers.certificates = Certificates(self._authority)
         self._answers = answers
 
     # -- the app -------------------------------------------------------------------------------------------------

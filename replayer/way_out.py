@@ -11,7 +11,8 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from intercept.connection import reset_when_closed
 from protocols import generic, http
@@ -22,6 +23,9 @@ from protocols.http.wire import HttpRequest
 from replayer.sending import connected, send
 from testset.errors import ProtocolError
 from testset.model import Ending, Exchange, ExchangeId, Server, Side
+
+if TYPE_CHECKING:
+    import ssl
 
 _ANSWER_CEILING = 60.0  # seconds; the app has a time-out of its own
 _LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096, exchange=64 << 20)
@@ -47,7 +51,8 @@ async def ask(server: Server, request: HttpRequest, passed: Passed) -> Reply:
         ending = _failure(error)
         passed(_exchange(http.ROOM.name, server, request, None, ending, started))
         return Reply(None, ending)
-    got = await send(sock, request, _ANSWER_CEILING)
+    tls = _verifying() if request.scheme == "https" else None
+    got = await send(sock, request, _ANSWER_CEILING, tls, server.host)
     ending = Ending.ANSWERED if got.problem is None else Ending.CUT_SHORT
     passed(_exchange(http.ROOM.name, server, request, got.response, ending, started))
     return Reply(got.response, ending)
@@ -168,6 +173,16 @@ async def _dial(server: Server) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+@cache
+def _verifying() -> ssl.SSLContext:
+    """As a client of this machine verifies servers."""
+    import ssl
+
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def _failure(error: OSError) -> Ending:

@@ -168,7 +168,7 @@ class _CommandRun:
             recover.finish(self._console, recording)
             self.mocks = recording.counts.mocks
             if self.mocks:
-                writer.write_config(recover.set_config(self._session.facts, set()))
+                writer.write_config(recover.set_config(self._session.facts, recording))
             for line in recording.reading.notes.gaps + recording.counts.lost:
                 self._console.warning(line)
             return code

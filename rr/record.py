@@ -287,7 +287,7 @@ class _Session:
             if by_itself and code in _NO_COMMAND:
                 raise CommandError(f"The command could not be started ({_NO_COMMAND[code]}): {settings.command}")
         else:
-            writer.write_config(recover.set_config(self._session.facts, recording.ports))
+            writer.write_config(recover.set_config(self._session.facts, recording))
             self._remember()
         console.blank()
         for port, number in sorted(notes.not_http.items()):

@@ -91,7 +91,7 @@ def recover_one(console: Console, session: memory.SessionFolder) -> None:
             finish(console, recording)
             counts = recording.counts
             if counts.tests or counts.mocks:
-                writer.write_config(set_config(facts, recording.ports))
+                writer.write_config(set_config(facts, recording))
         except BaseException:
             recording.close(keep=True)
             raise
@@ -115,11 +115,12 @@ def finish(console: Console, recording: Recording) -> None:
     console.counter("")
 
 
-def set_config(facts: Mapping[str, Any], ports: set[int]) -> SetConfig:
+def set_config(facts: Mapping[str, Any], recording: Recording) -> SetConfig:
     """The `config.yml` of what was recorded."""
     return SetConfig(
         command=facts["command"],
-        app_ports=tuple(sorted(ports)),
+        app_ports=tuple(sorted(recording.ports)),
+        certificates=dict(sorted(recording.reading.notes.faults.items())),
         hash_seed=facts["hash_seed"],
         time_zone=facts["time_zone"],
         recorded_by=__version__,

@@ -28,6 +28,7 @@ class SetConfig:
     command: str | None = None
     container: str | None = None
     app_ports: tuple[int, ...] = ()
+    certificates: Mapping[str, str] = field(default_factory=dict)  # of TLS servers: what is wrong with them
     hash_seed: int | None = None  # PYTHONHASHSEED
     time_zone: str | None = None
     clock: str | None = None  # when the recording began
@@ -63,7 +64,7 @@ def write_config(path: Path, config: SetConfig) -> None:
     tree: dict[str, Any] = {}
     for one in fields(config):
         value = getattr(config, one.name)
-        if one.name != "extra" and value not in (None, ()):
+        if one.name != "extra" and value not in (None, (), {}):
             tree[one.name] = list(value) if isinstance(value, tuple) else value
     write_whole(path, dump({**tree, **config.extra}).encode())
 
@@ -72,6 +73,7 @@ _CHECKS: dict[str, type] = {
     "command": str,
     "container": str,
     "app_ports": list,
+    "certificates": dict,
     "hash_seed": int,
     "time_zone": str,
     "clock": str,
@@ -84,7 +86,7 @@ _CHECKS: dict[str, type] = {
 def _checked(path: Path, data: bytes, key: str, name: str, value: Any) -> Any:
     kind: Any = _CHECKS[name]
     if not isinstance(value, kind) or isinstance(value, bool):
-        words = {str: "a text", int: "a whole number", list: "a list of ports"}[kind]
+        words = {str: "a text", int: "a whole number", list: "a list of ports", dict: "servers and faults"}[kind]
         raise DocumentError(f"`{key}` must be {words}, found {value!r}", path=path, line=_line_of(data, key))
     if name == "app_ports":
         if not all(isinstance(port, int) and 0 < port < 65536 for port in value):
@@ -92,6 +94,8 @@ def _checked(path: Path, data: bytes, key: str, name: str, value: Any) -> Any:
                 f"`{key}` must be a list of ports, found {value!r}", path=path, line=_line_of(data, key)
             )
         return tuple(value)
+    if name == "certificates":
+        return {str(server): str(fault) for server, fault in value.items()}
     return value
 
 

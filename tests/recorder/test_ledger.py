@@ -40,7 +40,7 @@ def test_the_last_mock_may_be_half_written_and_is_written_again(tmp_path: Path) 
 def test_a_check_says_that_all_before_it_is_written(tmp_path: Path) -> None:
     story(tmp_path)
     ledger = Ledger(tmp_path)  # a second life appends
-    ledger.check({1: RESUME}, 4)
+    ledger.check({1: RESUME}, 4, {"api:443": "expired"})
     ledger.close()
     progress = read(tmp_path)
     assert progress.mocks == {ExchangeId(2, 0): "test-1.1", ExchangeId(2, 1): "test-1.2"}
