@@ -74,14 +74,14 @@ def is_routine(items: Sequence[Token]) -> bool:
 
 def outline(items: Sequence[Token]) -> Outline:
     """What one statement is; `items` has no semicolon that ends it."""
-    start = next((index for index, token in enumerate(items) if token.text != "("), len(items))
+    start = next((index for index, (sort, text) in enumerate(items) if text != "(" and sort != "!"), len(items))
+    if start == len(items) and items and items[0].sort == "!":
+        return _commented(items[0].text)
     items = items[start:]
     if not items:
         return Outline(Kind.READ, "")
     first = items[0].text
     front = [text.upper() if sort in ("w", "i") else text for sort, text in items[:8]] + [""] * 8
-    if items[0].sort == "!":
-        return _commented(items)
     if first == "SET":
         return _set(items, front)
     if first in ("BEGIN", "START"):
@@ -130,7 +130,8 @@ def _ordinary(items: Sequence[Token], first: str, front: Sequence[str]) -> Outli
 def _set(items: Sequence[Token], front: Sequence[str]) -> Outline:
     if front[1] == "STATEMENT":  # MariaDB: variables for the one statement behind FOR
         start = next((index for index, (_, text) in enumerate(items) if text == "FOR"), len(items) - 1)
-        return outline(items[start + 1 :])._replace(standing=False)
+        rest = items[start + 1 :]
+        return outline(rest)._replace(standing=False) if rest and rest[0].text != "SET" else Outline(Kind.WRITE, "SET")
     if front[1] in ("PASSWORD", "DEFAULT"):
         return Outline(Kind.DDL, f"SET {front[1]}")
     found, beyond = settings(items[1:])
@@ -148,11 +149,9 @@ def _with(items: Sequence[Token]) -> Outline:
     return Outline(Kind.READ, "SELECT", tables(items, "SELECT"))
 
 
-def _commented(items: Sequence[Token]) -> Outline:
+def _commented(text: str) -> Outline:
     """A statement in a comment that the server reads, as mysqldump writes them: `/*!40101 SET ... */`."""
-    if len(items) > 1:
-        return outline(items[1:])
-    inner = items[0].text.lstrip("/*M!0123456789 \t\r\n").partition("*/")[0].split()
+    inner = text.lstrip("/*M!0123456789 \t\r\n").partition("*/")[0].split(maxsplit=1)
     verb = inner[0].upper() if inner else ""
     return Outline(Kind.READ if verb in _READS or not verb else Kind.DDL if verb in _DDL else Kind.WRITE, verb)
 

@@ -39,6 +39,7 @@ _WIDEST = 100  # characters of a title
 _SHOWN = 48  # characters of one value in it
 _SHORT = 64  # bytes that are shown as they are; more are a digest
 _MOST = 100_000  # values of one response
+_OPEN = "(bound when executed)"  # what stands for a placeholder of a PREPARE
 
 
 def _statement(request: MysqlRequest) -> Statement:
@@ -164,9 +165,11 @@ def values(request: MysqlRequest) -> list[Value]:
     """Literals and bound parameters, called after their columns; of the end of a transaction, what was written."""
     if request.transaction:
         return [Value(f"write[{index}]", write) for index, write in enumerate(request.transaction)]
-    if request.operation in _WITH_SQL:
-        return [Value(slot.name, _plain(slot.value)) for slot in _slots(request)]
-    return []
+    if request.operation not in _WITH_SQL:
+        return []
+    if request.parameters is None:
+        return [Value(slot.name, _OPEN if slot.placeholder else _plain(slot.value)) for slot in _slots(request)]
+    return [Value(slot.name, _plain(slot.value)) for slot in _slots(request)]
 
 
 def response_values(response: MysqlResponse) -> list[Value]:

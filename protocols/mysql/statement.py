@@ -7,6 +7,7 @@ text is refused: what cannot be read as SQL is a statement that changes somethin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -114,11 +115,15 @@ def shortened(sql: str, *, ansi_quotes: bool = False, no_backslash_escapes: bool
         literal = text or number or hexadecimal or bits
         result.append(before)
         if literal:
-            result.append(rewritten.get(turn, literal))
+            written = rewritten.get(turn, literal)
+            result.append(f" {written}" if written is not literal and _WORD_ENDS.search(before) else written)
             turn += 1
         else:
             result.append(comment)
     return "".join(result)
+
+
+_WORD_ENDS = re.compile(r"[\w$]\Z")
 
 
 def _has_bytes(text: str) -> bool:
@@ -227,7 +232,7 @@ def _long_form_again(text: str, mode: Mode) -> Form:  # of batches, which come i
 def _form(text: str, mode: Mode) -> Form:
     items, sources = _items(tokens.tokens(text, mode))
     statements = _split(items)
-    outlines = [outline(one) for one in statements] or [Outline(Kind.READ, "")]
+    outlines = _outlines(statements) or [Outline(Kind.READ, "")]
     plain = all(source.how == "literal" and source.last == source.first + 1 for source in sources)
     return Form(
         _printed(items),
@@ -248,9 +253,10 @@ def _items(found: Sequence[Token]) -> tuple[list[Token], list[Source]]:
     starting = True
     for index, (sort, text) in enumerate(found):
         before = items[-1] if items else Token("", "")
+        calling = index + 1 < len(found) and found[index + 1].text == "(" and before.text not in BEFORE_NAME
+        calling = calling and not (defining and before.text == "ON")
         if sort == "w":
             upper = text.upper() if text.isascii() else text
-            calling = index + 1 < len(found) and found[index + 1].text == "("
             if upper in _CONSTANTS and not defining and before.text not in _NO_VALUE[upper] and before.text != ".":
                 sources.append(Source("constant", constant=_CONSTANTS[upper]))
                 items.append(_SLOT)
@@ -259,10 +265,8 @@ def _items(found: Sequence[Token]) -> tuple[list[Token], list[Source]]:
             elif upper in KEYWORDS or starting:
                 defining = defining or (starting and upper in ("CREATE", "ALTER"))
                 items.append(Token("w", upper))
-            elif calling and before.text not in BEFORE_NAME and not (defining and before.text == "ON"):
-                items.append(Token("i", upper))
             else:
-                items.append(Token("i", text))
+                items.append(Token("i", upper if calling else text))
             starting = False
             continue
         if sort in ("s", "n", "h", "b"):
@@ -283,7 +287,7 @@ def _items(found: Sequence[Token]) -> tuple[list[Token], list[Source]]:
             sources.append(Source("placeholder"))
             items.append(_SLOT)
         elif sort == "q":
-            items.append(_unquoted(text, starting))
+            items.append(_unquoted(text, starting, calling))
         elif text == ";":
             starting, defining = True, False
             items.append(Token(sort, text))
@@ -306,14 +310,14 @@ def _is_sign(items: Sequence[Token]) -> bool:
     return text in BEFORE_OPERAND if sort == "w" else sort == "o" and text not in (")", ".")
 
 
-def _unquoted(text: str, starting: bool) -> Token:
+def _unquoted(text: str, starting: bool, calling: bool) -> Token:
     """A quoted name without its quotes, if it is the same name without."""
     quote = text[0]
     inner = text[1:-1] if len(text) > 1 and text[-1] == quote else text[1:]
     name = inner.replace(quote + quote, quote)
     plain = name.replace("$", "_").isidentifier() and name.upper() not in KEYWORDS and not starting
     if plain and name.lower() not in PLAIN_INTRODUCERS:
-        return Token("i", name)
+        return Token("i", name.upper() if calling and name.isascii() else name)
     return Token("q", f"`{name.replace('`', '``')}`")
 
 
@@ -328,6 +332,20 @@ def _split(items: Sequence[Token]) -> list[list[Token]]:
         else:
             statements[-1].append(item)
     return [statement for statement in statements if statement]
+
+
+def _outlines(statements: Sequence[Sequence[Token]]) -> list[Outline]:
+    """Each statement's; the slots in its settings are counted from the first statement's."""
+    found: list[Outline] = []
+    before = 0
+    for items in statements:
+        one = outline(items)
+        if before and one.settings:
+            moved = [(name, [p + before if isinstance(p, int) else p for p in pieces]) for name, pieces in one.settings]
+            one = one._replace(settings=tuple([(name, tuple(pieces)) for name, pieces in moved]))
+        found.append(one)
+        before += sum([token.sort == "?" for token in items])
+    return found
 
 
 _WEIGHT = {Kind.WRITE: 0, Kind.DDL: 1, Kind.READ: 2, Kind.COMMIT: 3, Kind.ROLLBACK: 4, Kind.BEGIN: 5}
