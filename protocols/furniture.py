@@ -93,6 +93,17 @@ class SendFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A piece of a body that is kept in a file, for a protocol that has to wrap it up before it is sent. Whoever runs
+    the responder reads it and calls `then`; the acts that come back are next."""
+
+    body: FileBody
+    offset: int
+    size: int
+    then: Callable[[bytes], list[Act]]
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
     """From here on the app speaks TLS. `rest` came with the request for it, and belongs to the TLS handshake."""
 
@@ -115,7 +126,7 @@ class Reply:
     body: bytes | None = None  # set when the response's body was made anew (bindings)
 
 
-Act = Ask | Send | SendFile | StartTls | Hang
+Act = Ask | Send | SendFile | ReadFile | StartTls | Hang
 
 
 class Responder(Protocol):

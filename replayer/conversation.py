@@ -18,6 +18,7 @@ from protocols.furniture import (
     Guess,
     GuessingResponder,
     Limits,
+    ReadFile,
     Reply,
     Responder,
     Room,
@@ -292,6 +293,10 @@ class Conversation(asyncio.Protocol):
                     with open(act.body.path, "rb") as file:
                         while piece := file.read(_PIECE):
                             line.write(piece)
+                elif isinstance(act, ReadFile):
+                    with open(act.body.path, "rb") as file:
+                        file.seek(act.offset)
+                        acts = act.then(file.read(act.size)) + acts
                 elif isinstance(act, StartTls):
                     plain = line.begin_tls(self._answers().certificates.context("", fault=Fault.UNKNOWN), act.rest)
                     if plain:

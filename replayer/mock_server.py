@@ -22,7 +22,7 @@ from protocols.furniture import Reply, Room
 from protocols.http import wire
 from protocols.http.match import named_server, plain_body
 from protocols.http.ready import Key, Ready, answer_bytes, key_of
-from protocols.http.serve import HttpResponder
+from protocols.http.versions import AnyResponder
 from replayer.conversation import LIMITS, Answers, Conversation
 from replayer.loading import LoadedSet, room_of
 from replayer.spool import Kept, Spool
@@ -236,7 +236,7 @@ class _Visitor(Conversation):
         if (
             ready is not None
             and not self._first
-            and (responder is None or (isinstance(responder, HttpResponder) and responder.resting()))
+            and (responder is None or (isinstance(responder, AnyResponder) and responder.resting()))
         ):
             found = ready.find(data)
             if found is not None and self._answered(*found):

@@ -1,9 +1,13 @@
-"""HTTP/1.1, and what mitmproxy hands over of HTTPS and HTTP/2."""
+"""HTTP/1.1 and HTTP/2, in clear or as it was said inside TLS."""
 
 from __future__ import annotations
 
 from protocols.furniture import Room
 from protocols.http.detect import detect
-from protocols.late import room_parts
+from protocols.late import Late, room_parts
 
-ROOM = Room(name="http", kinds=("Http",), detect=detect, **room_parts(__name__, "HttpDecoder", "HttpResponder"))
+_parts = room_parts(__name__, "HttpDecoder", "HttpResponder") | {
+    "decoder": Late(f"{__name__}.versions", "AnyDecoder"),
+    "responder": Late(f"{__name__}.versions", "AnyResponder"),
+}
+ROOM = Room(name="http", kinds=("Http",), detect=detect, **_parts)

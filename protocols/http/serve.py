@@ -95,6 +95,8 @@ class HttpResponder:
             response = with_body(response, reply.body)
         complete = reply.ending is Ending.ANSWERED
         acts: list[Act] = []
+        if response is not None and (wire.is_2(response.version) or response.framing is Framing.FRAMES):
+            response = in_1_1(response)
         if response is not None:
             acts.extend(_play(response, complete=complete, continued=self._continued))
         if not complete or response is None:
@@ -112,9 +114,7 @@ class HttpResponder:
 
     def miss(self, text: str, details: Mapping[str, Any]) -> list[Act]:
         request = self._take()
-        body = (
-            json.dumps({"error": f"rr: {text}", **details}, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
-        )
+        body = miss_body(text, details)
         head = wire.response_head(
             HttpResponse(
                 status=502,
@@ -185,6 +185,24 @@ class HttpResponder:
         if self._stream.waiting:
             acts.extend(self._read())
         return acts
+
+
+def miss_body(text: str, details: Mapping[str, Any]) -> bytes:
+    """What an app reads for which there is no mock."""
+    told = {"error": f"rr: {text}", **details}
+    return json.dumps(told, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
+
+
+def in_1_1(response: HttpResponse) -> HttpResponse:
+    """What was recorded in HTTP/2, as HTTP/1.1 says it: trailers need chunks, and all else has a length."""
+    response = replace(response, version="1.1")
+    if response.framing is not Framing.FRAMES:
+        return response
+    if response.trailers:
+        headers = (*response.headers, ("transfer-encoding", "chunked"))
+        return replace(response, headers=headers, framing=Framing.CHUNKED)
+    headers = wire.with_length(response.headers, wire.body_size(response.body))
+    return replace(response, headers=headers, framing=Framing.LENGTH)
 
 
 def with_body(response: HttpResponse, body: bytes) -> HttpResponse:

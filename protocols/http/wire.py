@@ -24,6 +24,7 @@ class Framing(StrEnum):
     LENGTH = "length"  # Content-Length
     CHUNKED = "chunked"  # Transfer-Encoding, chunked
     CLOSE = "close"  # the end of the connection; responses only
+    FRAMES = "frames"  # the end of the stream, in HTTP/2, and no length was said before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +196,13 @@ def response_framing(method: str, status: int, version: str, headers: Headers) -
     return Framing.LENGTH, length
 
 
+def stream_framing(method: str, status: int, headers: Headers) -> Framing:
+    """How the body of a response of HTTP/2 is framed: what its length says is a promise only."""
+    if bodyless(method, status):
+        return Framing.NONE
+    return Framing.FRAMES if header(headers, "content-length") is None else Framing.LENGTH
+
+
 def keeps_alive(version: str, headers: Headers) -> bool:
     """Whether the sender of this message lets the connection live on."""
     if version == "1.0":
@@ -232,6 +240,16 @@ def body_size(body: Body) -> int:
 def length_name(headers: Headers) -> str:
     """`Content-Length` in the case in which these headers are written."""
     return "content-length" if headers and all(key == key.lower() for key, _ in headers) else "Content-Length"
+
+
+def is_2(version: str) -> bool:
+    """HTTP/2 (or later), where names are in lower case, and a stream says itself where it ends."""
+    return version[:1] not in ("0", "1")
+
+
+def lower(headers: Headers) -> Headers:
+    """These fields with their names in lower case."""
+    return tuple((key.lower(), value) for key, value in headers)
 
 
 def with_length(headers: Headers, size: int) -> Headers:

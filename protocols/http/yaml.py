@@ -65,13 +65,14 @@ def _request_spec(request: HttpRequest, server: Server, started_ns: int) -> dict
     ):
         headers = wire.without(headers, "host")
     framing = _request_framing(request)
+    not_said = "frames" if wire.is_2(request.version) else "none"
     if not request.complete:
         spec["framing"] = "partial"
     elif framing is Framing.LENGTH and _is_right_length(headers, request.body):
         if request.method in _WITH_BODY or wire.body_size(request.body):
             headers = wire.without(headers, "content-length")
     elif framing is Framing.NONE and (request.method in _WITH_BODY or wire.body_size(request.body)):
-        spec["framing"] = "none"
+        spec["framing"] = not_said
     _put_headers(spec, "header", headers)
     _put_body(spec, request.headers, request.body)
     _put_headers(spec, "trailer", request.trailers)
@@ -128,8 +129,8 @@ def _is_right_length(headers: Headers, body: Body) -> bool:
 def _version_spec(version: str) -> dict[str, int]:
     if version == "1.1":
         return {}
-    major, _, minor = version.partition(".")
-    return {"proto_major": int(major), "proto_minor": int(minor or 0)}
+    major, dot, minor = version.partition(".")
+    return {"proto_major": int(major), "proto_minor": int(minor)} if dot else {"proto_major": int(major)}
 
 
 def _put_headers(spec: dict[str, Any], key: str, headers: Headers) -> None:
@@ -227,10 +228,12 @@ def _request(spec: Mapping[str, Any]) -> tuple[Server, HttpRequest]:
         target = _sendable(string(spec["target"], "req.target"), "req.target")
     if version != "1.0" and wire.header(headers, "host") is None and server.port:
         headers = (("Host", match.authority(server, scheme)), *headers)
+    if wire.is_2(version):
+        headers = wire.lower(headers)
     body, headers = _form(spec, headers) or (_body(spec, headers, "req"), headers)
     framing = string(spec.get("framing"), "req.framing", "")
-    if framing not in ("", "none", "partial"):
-        raise DocumentError(f"req.framing: {framing!r} is neither none nor partial")
+    if framing not in ("", "none", "frames", "partial"):
+        raise DocumentError(f"req.framing: {framing!r} is none of none, frames and partial")
     if not framing and not wire.has_token(headers, "transfer-encoding", "chunked"):
         size = wire.body_size(body)
         explicit = wire.header(headers, "content-length") is not None
@@ -272,6 +275,7 @@ def _response(spec: Mapping[str, Any], method: str, ending: Ending) -> HttpRespo
     if not 100 <= status <= 999:
         raise DocumentError(f"resp.status_code: {status} is none")
     headers = _headers(spec.get("header"), "resp.header")
+    version = _version(spec)
     body = _body(spec, headers, "resp")
     framing = _expected_framing(method, status, headers)
     if spec.get("framing") is not None:
@@ -281,13 +285,15 @@ def _response(spec: Mapping[str, Any], method: str, ending: Ending) -> HttpRespo
             raise DocumentError(f"resp.framing: unknown framing {spec['framing']!r}") from None
     if framing is Framing.LENGTH and (ending is Ending.ANSWERED or wire.header(headers, "content-length") is None):
         headers = wire.with_length(wire.without(headers, "content-length"), wire.body_size(body))
+    if wire.is_2(version):
+        headers = wire.lower(headers)
     return HttpResponse(
         status=status,
         reason=_sendable(
             string(spec.get("status_message"), "resp.status_message", wire.standard_reason(status)),
             "resp.status_message",
         ),
-        version=_version(spec),
+        version=version,
         headers=headers,
         body=body,
         trailers=_headers(spec.get("trailer"), "resp.trailer"),
@@ -312,6 +318,8 @@ def _version(spec: Mapping[str, Any]) -> str:
         integer(spec.get("proto_major"), "proto_major", 1),
         integer(spec.get("proto_minor"), "proto_minor", 1),
     )
+    if major >= 2:
+        return str(major)
     return f"{major}.{minor}" if major else "1.1"
 
 
