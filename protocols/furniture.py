@@ -124,6 +124,7 @@ class Reply:
     response: Any
     ending: Ending
     body: bytes | None = None  # set when the response's body was made anew (bindings)
+    after: float = 0.0  # seconds: nothing has come for a poll, which is told so then, unless something comes before
 
 
 Act = Ask | Send | SendFile | ReadFile | StartTls | Hang
@@ -181,6 +182,38 @@ class Value:
     value: str | int | float | bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A request that waits for what comes when it likes: a message of a queue."""
+
+    nothing: Any  # the response when nothing has come
+    seconds: float | None  # that it is willing to wait; None: it does not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queueing:
+    """What an exchange did with a queue. Messages go by the queue's own names for them."""
+
+    sent: tuple[str, ...] = ()
+    taken: tuple[str, ...] | None = None  # by a poll: what was delivered to it, maybe nothing
+    line: Hashable | None = None  # what was sent in one line comes in order
+
+
+def no_poll(request: Any) -> Poll | None:
+    """Every request is answered at once."""
+    return None
+
+
+def no_queueing(exchange: Exchange[Any, Any]) -> Queueing | None:
+    """There are no queues."""
+    return None
+
+
+def fits_any(request: Any, response: Any) -> Any:
+    """A response says nothing about its request that would have to be right."""
+    return response
+
+
 def no_standing(exchange: Exchange[Any, Any]) -> Hashable | None:
     """Every exchange belongs to whoever caused it."""
     return None
@@ -215,6 +248,12 @@ class Room:
     # An exchange that belongs to its connection (a login, a prepared statement) and to no test: the key under which it
     # is kept once. None: it belongs to whoever caused it.
     standing: Callable[[Exchange[Any, Any]], Hashable | None] = no_standing
+
+    # A response (second) made to fit the request as it was sent now: with the digest that the client will check.
+    fit: Callable[[Any, Any], Any] = fits_any
+    # Queues: a poll is answered by the next delivery whose time has come, or else waits; each delivery is made once.
+    poll: Callable[[Any], Poll | None] = no_poll  # of a request
+    queueing: Callable[[Exchange[Any, Any]], Queueing | None] = no_queueing
 
     # -- documents
     to_spec: Callable[[Exchange[Any, Any]], Mapping[str, Any]]

@@ -10,4 +10,5 @@ _parts = room_parts(__name__, "HttpDecoder", "HttpResponder") | {
     "decoder": Late(f"{__name__}.versions", "AnyDecoder"),
     "responder": Late(f"{__name__}.versions", "AnyResponder"),
 }
+_parts |= {name: Late(f"{__name__}.sqs", name) for name in ("fit", "poll", "queueing", "standing")}
 ROOM = Room(name="http", kinds=("Http",), detect=detect, **_parts)

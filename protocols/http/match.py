@@ -5,22 +5,24 @@ Headers count when they choose a representation or say who asks; those that clie
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from protocols.furniture import Difference, Value
 from protocols.generated import generated_spans
-from protocols.http import codings, wire
+from protocols.http import aws, contents, sqs, wire
+from protocols.http.contents import body_values, plain_body
 from protocols.http.wire import Headers, HttpRequest, HttpResponse
-from testset.model import Body, FileBody, Server
+from testset.model import Server
 
-# Bodies from this size on are compared by their digest, as those kept in files are.
-LARGE = 1 << 20
+__all__ = [
+    "OPERATION", "authority", "body_values", "difference", "header_values", "is_effect", "named_server",
+    "plain_body", "rebind", "response_values", "route", "split_authority", "split_target", "title", "url", "values",
+]  # fmt: skip
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CHOOSING = frozenset(
@@ -30,9 +32,7 @@ _CHOOSING = frozenset(
     }
 )  # fmt: skip
 _IDENTITY = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})
-_COUNTING = _CHOOSING | _IDENTITY | {"content-type", "cookie"}
 OPERATION = frozenset({"x-amz-target", "soapaction"})  # the operation is in a header, one path serves all
-_DEPTH = 64
 _MARK = "{}"
 
 
@@ -81,11 +81,15 @@ def route(server: Server, request: HttpRequest) -> Hashable:
     path, _ = split_target(request.target)
     if len(path) > 8 and generated_spans(path):
         path = "/".join(_MARK if _is_made_up(segment) else segment for segment in path.split("/"))
-    operation = ""
-    for key, value in request.headers:
-        if key.lower() in OPERATION:
-            operation = value.strip('"')
-    return ("http", request.scheme, named.host, named.port, request.method, path, operation)
+    return ("http", request.scheme, named.host, named.port, request.method, path, _operation(request))
+
+
+def _operation(request: HttpRequest) -> str:
+    """What one path serves many of, and of what: `DynamoDB_20120810.PutItem orders`."""
+    asked = aws.call(request)
+    if asked is not None:
+        return f"{asked.operation} {asked.subject}".strip()
+    return (wire.header(request.headers, "soapaction") or "").strip('"')
 
 
 def _is_made_up(segment: str) -> bool:
@@ -93,11 +97,15 @@ def _is_made_up(segment: str) -> bool:
 
 
 def is_effect(request: HttpRequest) -> bool:
-    return request.method not in _READS
+    if request.method in _READS:
+        return False
+    asked = aws.call(request)
+    return asked is None or not asked.is_read
 
 
 def title(server: Server, request: HttpRequest) -> str:
-    return f"{request.method} {url(named_server(server, request), request)}"
+    asked = aws.call(request)
+    return asked.title if asked is not None else f"{request.method} {url(named_server(server, request), request)}"
 
 
 def url(server: Server, request: HttpRequest) -> str:
@@ -130,9 +138,11 @@ def values(request: HttpRequest) -> list[Value]:
         if _is_made_up(segment)
     ]
     if query:
-        result.extend(_pairs("query", query))
+        found = contents.pairs("query", query)
+        result.extend(value for value in found if not aws.is_signing(value.place[len("query.") :].lower()))
     result.extend(header_values(request.headers))
-    result.extend(body_values(request.headers, request.body))
+    asked = sqs.call(request)
+    result.extend(body_values(request.headers, request.body) if asked is None else sqs.values(asked))
     return result
 
 
@@ -152,7 +162,7 @@ def response_values(response: HttpResponse) -> list[Value]:
                 if segment
             )
             if parameters:
-                result.extend(_pairs(f"header.{key}.query", parameters))
+                result.extend(contents.pairs(f"header.{key}.query", parameters))
         elif name not in _PLAIN_RESPONSE:
             result.append(Value(f"header.{key}", value))
     result.extend(body_values(response.headers, response.body))
@@ -167,23 +177,12 @@ _PLAIN_RESPONSE = frozenset(
 )  # fmt: skip
 
 
-def _pairs(place: str, text: str) -> Iterator[Value]:
-    """Name and value pairs of a query or a form; the order of different names does not count."""
-    seen: dict[str, int] = {}
-    for name, value in sorted(parse_qsl(text, keep_blank_values=True), key=lambda pair: pair[0]):
-        index = seen.get(name, 0)
-        seen[name] = index + 1
-        yield Value(f"{place}.{name}[{index}]" if index else f"{place}.{name}", value)
-
-
 def header_values(headers: Headers) -> list[Value]:
     """The header fields that count, in a stable order."""
     result: list[Value] = []
     for key, value in headers:
         name = key.lower()
-        if name not in _COUNTING:
-            continue
-        if name in _CHOOSING:
+        if name in _CHOOSING or (name[:6] == "x-amz-" and aws.is_payload_header(name)):
             result.append(Value(f"header.{_title(name)}", value))
         elif name == "content-type":
             result.append(Value("header.Content-Type", value.partition(";")[0].strip().lower()))
@@ -201,64 +200,6 @@ def header_values(headers: Headers) -> list[Value]:
 
 def _title(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
-
-
-def plain_body(headers: Headers, body: bytes) -> bytes:
-    """The body without its content coding, or as it is when that cannot be taken off."""
-    coding = wire.header(headers, "content-encoding")
-    if coding is None or not codings.known(coding.strip().lower()):
-        return body
-    decoded = codings.decode(coding.strip().lower(), body)
-    return body if decoded is None else decoded
-
-
-# A secret's placeholder in a recorded body has bare quotes, which make it no JSON.
-_SEALED = re.compile(r'\{\{(secret|redacted) "([^"\\]*)"\}\}')
-
-
-def body_values(headers: Headers, body: Body) -> list[Value]:
-    if isinstance(body, FileBody):
-        return [Value("body", f"sha256:{body.sha256}")]
-    if not body:
-        return []
-    if len(body) >= LARGE:
-        return [Value("body", f"sha256:{hashlib.sha256(body).hexdigest()}")]
-    body = plain_body(headers, body)
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        return [Value("body", f"sha256:{hashlib.sha256(body).hexdigest()}")]
-    media = (wire.header(headers, "content-type") or "").partition(";")[0].strip().lower()
-    if media == "application/x-www-form-urlencoded":
-        return list(_pairs("body", text))
-    if media.startswith("multipart/"):
-        boundary = re.search(r'boundary="?([^";]+)', wire.header(headers, "content-type") or "")
-        if boundary is not None:  # the boundary is the client's own and new each time
-            text = text.replace(boundary[1], "boundary")
-    elif text.lstrip()[:1] in ("{", "["):
-        try:
-            sound = _SEALED.sub(r"{{\1 \"\2\"}}", text) if "{{" in text else text
-            return list(_flatten("body", json.loads(sound, parse_constant=_no_constant), 0))
-        except (ValueError, RecursionError):
-            pass
-    return [Value("body", text)]
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
-
-
-def _flatten(place: str, data: Any, depth: int) -> Iterator[Value]:
-    if isinstance(data, dict) and data and depth < _DEPTH:
-        for key in sorted(data):
-            yield from _flatten(f"{place}.{key}", data[key], depth + 1)
-    elif isinstance(data, list) and data and depth < _DEPTH:
-        for index, item in enumerate(data):
-            yield from _flatten(f"{place}[{index}]", item, depth + 1)
-    elif isinstance(data, dict | list):
-        yield Value(place, json.dumps(data, sort_keys=True))
-    else:
-        yield Value(place, data)
 
 
 # -- differences ------------------------------------------------------------------------------------------------
@@ -331,24 +272,4 @@ def rebind(response: HttpResponse, mapping: Mapping[str, str]) -> HttpResponse:
         return pattern.sub(lambda match: pairs[match[0]], text)
 
     headers = tuple((key, renamed(value)) for key, value in response.headers)
-    body = response.body
-    if not isinstance(body, FileBody) and body:
-        body = _renamed_body(response.headers, body, renamed)
-    if body is not response.body and response.framing is wire.Framing.LENGTH:
-        headers = wire.with_length(headers, wire.body_size(body))
-    return replace(response, headers=headers, body=body)
-
-
-def _renamed_body(headers: Headers, body: bytes, renamed: Any) -> bytes:
-    plain = plain_body(headers, body)
-    try:
-        text = plain.decode("utf-8")
-    except UnicodeDecodeError:
-        return body
-    new = renamed(text)
-    if new == text:
-        return body
-    data: bytes = new.encode()
-    if plain is body:
-        return data
-    return codings.encode((wire.header(headers, "content-encoding") or "").strip().lower(), data)
+    return contents.rewritten(replace(response, headers=headers), renamed)
