@@ -3,7 +3,8 @@
 What the app does between a request and its response belongs to that test, and so does what it still does before the
 next request comes. Where requests overlap, the values that flow tell: an id of one request, or of an answer that its
 test was given, appears in the exchange; or a trace header says it. Where nothing tells, it belongs to the group of
-those tests. What came before the first request is start-up's; what recurs by a clock of its own is background.
+those tests. What came before the first request is start-up's; what recurs by a clock of its own is background. A
+message that a poll has got happened when it came, and not when the poll began to wait; what it says tells whose it is.
 
 An exchange is settled once nothing that may still happen can claim it: no request is in hand that began before it,
 and the next one has begun (or the recording has ended). Only background may be recognised too late, because it takes
@@ -98,7 +99,7 @@ class Attribution:
     def add_outbound(self, exchange: Exchange[Any, Any]) -> None:
         """A finished call of the app."""
         self._turn += 1
-        insort(self._waiting, (exchange.started_ns, self._turn, exchange), key=lambda one: one[:2])
+        insort(self._waiting, (self._when(exchange), self._turn, exchange), key=lambda one: one[:2])
 
     def add_reached(self, exchange: Exchange[Any, Any]) -> None:
         """An exchange that belongs to no test shows that its destination can be reached."""
@@ -149,16 +150,24 @@ class Attribution:
         # Before the latest request, or inside one; after them all, the next request must have begun first.
         return started_ns < latest.started_ns or any(_holds(one, started_ns) for one in self._windows)
 
+    def _is_delivery(self, exchange: Exchange[Any, Any]) -> bool:
+        doing = self._room_of(exchange.protocol).queueing(exchange)
+        return doing is not None and bool(doing.taken)
+
+    def _when(self, exchange: Exchange[Any, Any]) -> int:
+        return exchange.ended_ns if self._is_delivery(exchange) else exchange.started_ns
+
     def _owned(self, exchange: Exchange[Any, Any]) -> list[Settled]:
-        inside = [one for one in self._windows if _holds(one, exchange.started_ns)]
-        before = [one for one in self._windows if one.ended_ns < exchange.started_ns]
+        when, delivery = self._when(exchange), self._is_delivery(exchange)
+        inside = [one for one in self._windows if _holds(one, when)]
+        before = [one for one in self._windows if one.ended_ns < when]
         if not inside and not before:
             return self._startup(exchange)
         room = self._room_of(exchange.protocol)
-        seen = traits(room, exchange, answer=False)
-        candidates, owners = self._claim(seen, exchange.started_ns, inside, before)
+        seen = traits(room, exchange, answer=delivery)
+        candidates, owners = self._claim(seen, when, inside, before)
         if len(inside) == 1 and not owners and room.is_effect(exchange.request):
-            candidates = self._late(seen, exchange.started_ns, inside[0], before)
+            candidates = self._late(seen, when, inside[0], before)
         route = _route(room, exchange)
         if self._recurrence.recurs(route) and not owners:
             return [(exchange, BACKGROUND)]
@@ -166,7 +175,7 @@ class Attribution:
         for one in owners or (candidates if len(candidates) == 1 else ()):
             one.marks |= traits(room, exchange, answer=True).marks
         owner = "+".join(one.name for one in named if one.name is not None) if named else BACKGROUND
-        if len(self._settled[route]) < _REMEMBERED:
+        if len(self._settled[route]) < _REMEMBERED and not delivery:
             self._settled[route].append((exchange.id, owner))
         return [(exchange, owner)]
 
@@ -212,6 +221,8 @@ class Attribution:
         self._failed = [one for one in self._failed if one.server != server]
 
     def _see(self, exchange: Exchange[Any, Any]) -> None:
+        if self._is_delivery(exchange):  # it comes when somebody has sent it
+            return
         started = exchange.started_ns
         begun = [one.started_ns for one in self._windows if one.started_ns <= started]
         outside = not any(_holds(one, started) for one in self._windows)

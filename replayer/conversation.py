@@ -30,6 +30,7 @@ from protocols.registry import ROOMS, detect
 from protocols.tls import ClientHello, client_hello, may_be_client_hello
 from replayer.line import Line
 from replayer.loading import LoadedSet
+from replayer.polls import Polls, nothing_yet
 from replayer.story import Found, Miss, Replay
 from replayer.way_out import Passed, Tunnel, ask
 from testset.errors import ProtocolError, SecretError
@@ -67,6 +68,8 @@ class Answers:
         self.faults: list[str] = []  # of rr's own: a test in which there was one proves nothing
         self.asked = 0
         self.certificates = Certificates()
+        self.polls = Polls()
+        replay.went_on = self.polls.look_again
 
     def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
         """The answer to a request, its values renamed for this run."""
@@ -77,21 +80,21 @@ class Answers:
                 self.misses.append((room.title(server, request), found))
             return found
         self.warnings.extend(found.warnings)
-        return self._reply(room, found)
+        return self._reply(room, found, request)
 
     def find_if_any(self, room: Room, server: Server, request: Any, otherwise: Reply) -> Reply:
         """The same for a request that has an answer without a mock, too."""
         self.asked += 1
         found = self.replay.find_if_any(room, server, request, time.time_ns())
-        return otherwise if found is None else self._reply(room, found)
+        return otherwise if found is None else self._reply(room, found, request)
 
     def beginning(self, room: Room, server: Server, request: Any) -> Reply | None:
         """For a protocol that asks before its request is whole: a recording that begins so."""
         if room.opens is not None:
             opening = self.replay.opening(room, server)
-            return self._reply(room, Found(mock=opening, names={})) if opening is not None else None
+            return self._reply(room, Found(mock=opening, names={}), request) if opening is not None else None
         for mock in self.replay.beginnings(room, server, request):
-            return self._reply(room, Found(mock=mock, names={}))
+            return self._reply(room, Found(mock=mock, names={}), request)
         return None
 
     def knows(self, server: Server) -> bool:
@@ -135,11 +138,15 @@ class Answers:
 
         return passed
 
-    def _reply(self, room: Room, found: Found) -> Reply:
+    def _reply(self, room: Room, found: Found, request: Any) -> Reply:
         exchange = self._exchange(found.mock)
+        if found.nothing:
+            return nothing_yet(room, request, exchange)
         response = exchange.response
         if found.names and response is not None:
             response = room.rebind(response, found.names)
+        if response is not None:
+            response = room.fit(request, response)
         return Reply(response, exchange.ending)
 
     def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
@@ -340,7 +347,25 @@ class Conversation(asyncio.Protocol):
             return responder.miss(found.text, found.details)
         if found.ending is Ending.TIMED_OUT:
             return []  # silence, as recorded: the app has a time-out of its own
+        if found.after:
+            self._wait(room, responder, request, found.after)
+            return []
         return responder.answer(found)
+
+    def _wait(self, room: Room, responder: Responder, request: Any, seconds: float) -> None:
+        """Nothing has come for a poll: it is answered when something does, and after `seconds` in any case."""
+        answers = self._answers()
+
+        def look(last: bool) -> bool:
+            if self._responder is not responder:
+                return True  # nobody waits any more, and what has come is for another
+            found = answers.find(room, self._server, request)
+            if isinstance(found, Reply) and (last or not found.after):
+                self._do(lambda responder: responder.answer(found))
+                return True
+            return last
+
+        answers.polls.wait(look, seconds)
 
     async def _ask_outside(self, request: Any, passed: Passed) -> None:
         reply = await ask(self._server, request, passed)

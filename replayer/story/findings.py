@@ -46,6 +46,7 @@ class Found:
     names: Mapping[str, str]  # for `Room.rebind`: recorded values in the answer, and the actual ones
     warnings: tuple[str, ...] = ()
     finding: Finding | None = None  # the app goes on, but the test is red
+    nothing: bool = False  # nothing has come yet for a poll; the mock is of another one like it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from protocols.furniture import Room, Value
+from protocols.furniture import Queueing, Room, Value
 from protocols.registry import ROOMS
 from replayer.story import key
 from replayer.story.hashes import Hashes
@@ -69,6 +69,7 @@ class Entry:
     made_up: tuple[MadeUp, ...]
     sealed: tuple[Value, ...]  # values with secrets in them, which are no part of the key
     echoes: tuple[str, ...]  # made-up values that its answer tells
+    queueing: Queueing | None
     recall: Callable[[], Mock]
 
 
@@ -156,6 +157,7 @@ class Story:
         self.borrowed: dict[str, set[str]] = defaultdict(set)  # by test: the makers of what its request speaks of
         self.made_up: dict[str, Origin] = {}  # and secrets, whoever made them up: they go by other names as well
         self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
+        self.sent: dict[str, int] = {}  # messages of queues, and the positions of the entries that sent them
         self._given = Hashes(self.options.literals)
         self._tell(tests, mocks)
         for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
@@ -210,8 +212,10 @@ class Story:
             heapq.heappop(events)[2]()
 
     def _started(self, mock: Mock) -> int:
-        """A mock's time; of one without a time, its test's."""
-        return mock.exchange.started_ns or self.started_ns(mock.owner) or 0
+        """When a mock happened; of one without a time, its test's. A delivery happened when it came."""
+        doing = self.room_of(mock.exchange).queueing(mock.exchange)
+        came = mock.exchange.ended_ns if doing is not None and doing.taken else 0
+        return came or mock.exchange.started_ns or self.started_ns(mock.owner) or 0
 
     def _inbound(self, test: TestCase) -> Callable[[], None]:
         def tell() -> None:
@@ -262,6 +266,9 @@ class Story:
                     known.append(atom)
                 roles.append(role)
         told = list(self._echoes(room, exchange))
+        doing = room.queueing(exchange)
+        if doing is not None:
+            self.sent.update(dict.fromkeys(doing.sent, position))
         self.reused.update(atom for atom in told if atom in self.made_up and atom not in born)
         entry = Entry(
             name=mock.name,
@@ -270,11 +277,12 @@ class Story:
             rank=self._rank(mock.owner, started_ns),
             route=route,
             effect=effect,
-            group=self.options.group(exchange),
+            group=doing.line if doing is not None and doing.line is not None else self.options.group(exchange),
             started_ns=started_ns,
             made_up=tuple(made_up),
             sealed=sealed,
             echoes=tuple(atom for atom in told if atom in self.made_up),
+            queueing=doing,
             recall=self.options.recall(mock),
         )
         self._enter(entry, mock)

@@ -9,12 +9,14 @@ A mock is looked for in this order, and the first that fits answers:
 5. the latest identical one of an earlier test, never of a later one;
 6. for an effect: the test's own of the same route with another value in it; the app goes on, the test is red.
 
-Otherwise it is a miss. Nothing here reads a clock or a file: times come with the calls.
+Otherwise it is a miss. A poll (a request that waits for a queue's next message) is answered by the next delivery whose
+time has come, each once, and else is told that there is nothing yet (`deliveries`). Nothing here reads a clock or a
+file: times come with the calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from protocols.furniture import Difference, Room, Value
@@ -22,6 +24,7 @@ from replayer.story.answer import read_answer
 from replayer.story.attempt import Attempt, differences, read_sealed
 from replayer.story.bindings import Bindings
 from replayer.story.carry import carry
+from replayer.story.deliveries import Deliveries
 from replayer.story.effects import Book, Made
 from replayer.story.findings import Answer, Effects, Finding, Found, Kind, Miss, Outstanding
 from replayer.story.lookup import Asked, Level, Lookup
@@ -46,6 +49,8 @@ class Replay:
         self._cursors: dict[int, int] = {}  # of long lists: how many entries at the start are claimed
         self._book = Book(story)
         self._ran: set[str] = set()  # tests
+        self._deliveries = Deliveries(story)
+        self.went_on: Callable[[], None] = lambda: None  # called when a poll that waits may have something to get
         self._test = STARTUP
         self._owners: tuple[str, ...] = (STARTUP,)
         self._rank = 0
@@ -63,12 +68,15 @@ class Replay:
         self._owners = (name, *self.story.groups.get(name, ()))
         self._began_ns = now_ns
         self._book.open(name)
+        self._deliveries.begin(name, self._rank)
+        self.went_on()
 
     def begin_all(self, now_ns: int) -> None:
         """No tests, only mocks (`rr mock`): all of them are at hand, each in its order, the last again and again."""
         self._test, self._owners, self._rank, self._began_ns = "", (), len(self.story.tests), now_ns
         self._every = True
         self._book.open("")
+        self._deliveries.begin_all()
 
     def given(self, values: Iterable[Value]) -> None:
         """The app gets these from outside: a test's request. What it got before the first test (its environment) may be
@@ -86,6 +94,8 @@ class Replay:
         answer = read_answer(self.story, attempt, recorded, actual, f"{self._test}'s response")
         attempt.take()
         self._times.update(attempt.times)
+        self._deliveries.respond(self._test)
+        self.went_on()
         for unfollowed in answer.unfollowed:
             self._book.note(Finding(kind=Kind.UNFOLLOWED, title=unfollowed.place, text=unfollowed.text))
         return answer
@@ -181,6 +191,8 @@ class Replay:
     def find(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | Miss:
         """The mock that answers `request`, which the app has sent to `server` at `now_ns`."""
         asked, levels = self._look(room, server, request, now_ns)
+        if room.poll(request) is not None:
+            return self._delivered(levels) or self._nothing_yet(levels) or self._miss(asked)
         return self._recorded(asked, levels) or self._changed(asked) or self._miss(asked)
 
     def find_if_any(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | None:
@@ -242,6 +254,7 @@ class Replay:
                     attempt = check(entry)
                     if attempt is not None:
                         self._claimed.add(entry.position)
+                        self._happened(entry)
                         return self._found(entry, attempt)
         return None
 
@@ -267,8 +280,7 @@ class Replay:
                     attempt = check(entry)
                     if attempt is not None:
                         first = entry.position not in self._claimed
-                        self._claimed.add(entry.position)
-                        self._book.claim(entry)
+                        self._claim(entry)
                         if asked.effect and not first:
                             return self._found(entry, attempt, self._book.startup_again(asked.title, entry))
                         return self._found(entry, attempt)
@@ -283,8 +295,7 @@ class Replay:
                 if not asked.effect:
                     return self._found(entry, attempt, self._book.elsewhere(asked.title, entry, self._test))
                 if entry.position not in self._claimed and not self._ran.isdisjoint(entry.owner.split("+")):
-                    self._claimed.add(entry.position)
-                    self._book.claim(entry)
+                    self._claim(entry)
                     attempt.take()
                     return self._found(entry, attempt, self._book.late(asked.title, entry))
                 return self._extra(asked, entry, attempt)
@@ -306,6 +317,7 @@ class Replay:
             return None
         _, entry, attempt, difference = best
         attempt.take()
+        self._happened(entry)
         finding = self._book.changed(entry, self._made(asked), difference)
         return self._found(entry, attempt, finding=finding)
 
@@ -322,13 +334,41 @@ class Replay:
         )
         return miss
 
+    # -- polls ---------------------------------------------------------------------------------------------------
+
+    def _delivered(self, levels: Sequence[Level]) -> Found | None:
+        """The next message that has come, in the order of the recording."""
+        for bucket, check, _ in levels:
+            for entry in self._unclaimed(bucket.entries):
+                attempt = check(entry) if self._deliveries.has_come(entry) else None
+                if attempt is not None:
+                    return self._answer(entry, attempt)
+        return None
+
+    def _nothing_yet(self, levels: Sequence[Level]) -> Found | None:
+        """There is such a queue: a poll of it was recorded, best of all one that got nothing."""
+        every = [entry for bucket, _, _ in levels for entry in bucket.entries]
+        for entry in sorted(every, key=lambda entry: entry.queueing is None or bool(entry.queueing.taken))[:1]:
+            if entry.queueing is not None and not entry.queueing.taken:
+                self._claimed.add(entry.position)
+            return Found(mock=entry.recall(), names={}, nothing=True)
+        return None
+
     # -- answering ----------------------------------------------------------------------------------------------
 
     def _answer(self, entry: Entry, attempt: Attempt) -> Found:
         attempt.take()
+        self._claim(entry)
+        return self._found(entry, attempt)
+
+    def _claim(self, entry: Entry) -> None:
         self._claimed.add(entry.position)
         self._book.claim(entry)
-        return self._found(entry, attempt)
+        self._happened(entry)
+
+    def _happened(self, entry: Entry) -> None:
+        self._deliveries.happened(entry)
+        self.went_on()
 
     def _extra(self, asked: Asked, entry: Entry, attempt: Attempt) -> Found:
         return self._found(entry, attempt, finding=self._book.extra(self._made(asked), entry))
