@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from protocols.bodies import KeptBody
-from protocols.furniture import Context, Limits
+from protocols.furniture import Context, Decoder, Limits
 from protocols.http import wire
-from protocols.http.decode import HttpDecoder
+from protocols.http.versions import AnyDecoder
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.peer import Peer
 from testset.errors import ProtocolError
@@ -20,6 +20,8 @@ from testset.model import Ending, Exchange, FileBody, Server, Side
 
 if TYPE_CHECKING:
     import ssl
+
+    from replayer.sending_h2 import H2Sending
 
 _LIMITS = Limits(head=16 << 20, message=64 << 20, messages=64, exchange=64 << 20)
 _IN_MEMORY = 64 << 20
@@ -43,20 +45,29 @@ async def send(
     """One request on a fresh connection, which is closed. `tls` and `name` (SNI): for a server that is asked by
     https."""
     context = Context(connection=0, inbound=True, server=Server("localhost", 0))
-    decoder = HttpDecoder(context, _LIMITS, lambda: KeptBody(_IN_MEMORY))
+    decoder: Decoder = AnyDecoder(context, _LIMITS, lambda: KeptBody(_IN_MEMORY))
     started = time.time_ns()
     found: list[Exchange[Any, Any]] = []
     problem: str | None = None
     peer = Peer(sock)
+    sender: asyncio.Task[None] | None = None
+    streaming: H2Sending | None = None
     try:
         if tls is not None:
             async with asyncio.timeout(timeout):
                 await peer.begin_tls(tls, name or None)
-        sender = _write(peer, request, decoder)
+        if wire.is_2(request.version) and (tls is None or peer.protocol == "h2"):
+            from replayer.sending_h2 import H2Sending
+
+            streaming = H2Sending(peer, request, decoder, _LIMITS)
+        else:
+            sender = _write(peer, request, decoder)
         try:
             async with asyncio.timeout(timeout):
+                if streaming is not None:
+                    await streaming.begin()
                 while not found:
-                    data = await peer.receive()
+                    data = await (peer if streaming is None else streaming).receive()
                     if not data:
                         found = decoder.end(Side.SERVER, Ending.ANSWERED, time.time_ns())
                         found = found or decoder.end(Side.CLIENT, Ending.ANSWERED, time.time_ns())
@@ -74,6 +85,8 @@ async def send(
         problem = f"the connection to the app broke: {error.strerror or error}"
         found = decoder.end(Side.SERVER, Ending.RESET, time.time_ns())
     finally:
+        if streaming is not None:
+            streaming.close()
         peer.close()
     exchange = found[0] if found else None
     if exchange is None or exchange.response is None:
@@ -109,7 +122,7 @@ def renamed(request: HttpRequest, rename: Callable[[str], str]) -> HttpRequest:
     return replace(request, target=rename(request.target), headers=headers, body=body)
 
 
-def _write(peer: Peer, request: HttpRequest, decoder: HttpDecoder) -> asyncio.Task[None] | None:
+def _write(peer: Peer, request: HttpRequest, decoder: Decoder) -> asyncio.Task[None] | None:
     """Writes the request; what the socket does not take at once is written by the task, while the answer is waited for.
 
     A peer that hangs up has perhaps answered before: that counts, and so a broken connection is the reader's to tell.
@@ -126,7 +139,7 @@ def _write(peer: Peer, request: HttpRequest, decoder: HttpDecoder) -> asyncio.Ta
     return loop.create_task(peer.send_rest(rest)) if rest else None
 
 
-async def _write_file(peer: Peer, request: HttpRequest, body: FileBody, decoder: HttpDecoder) -> None:
+async def _write_file(peer: Peer, request: HttpRequest, body: FileBody, decoder: Decoder) -> None:
     chunked = wire.has_token(request.headers, "transfer-encoding", "chunked")
 
     async def write(data: bytes) -> None:

@@ -51,7 +51,7 @@ async def ask(server: Server, request: HttpRequest, passed: Passed) -> Reply:
         ending = _failure(error)
         passed(_exchange(http.ROOM.name, server, request, None, ending, started))
         return Reply(None, ending)
-    tls = _verifying() if request.scheme == "https" else None
+    tls = _verifying("h2" if request.version == "2" else "http/1.1") if request.scheme == "https" else None
     got = await send(sock, request, _ANSWER_CEILING, tls, server.host)
     ending = Ending.ANSWERED if got.problem is None else Ending.CUT_SHORT
     passed(_exchange(http.ROOM.name, server, request, got.response, ending, started))
@@ -176,12 +176,12 @@ async def _dial(server: Server) -> socket.socket:
 
 
 @cache
-def _verifying() -> ssl.SSLContext:
+def _verifying(protocol: str) -> ssl.SSLContext:
     """As a client of this machine verifies servers."""
     import ssl
 
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     return context
 
 

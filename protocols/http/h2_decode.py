@@ -117,7 +117,7 @@ class _Direction:
         self.offset = 0  # where a frame begins, and no block is open
 
     def rests(self) -> None:
-        if self.heads is None:
+        if self.heads is None and self.frames.begun:
             self.offset = self.frames.offset
 
 

@@ -1,7 +1,7 @@
 """One direction of an HTTP/2 connection, cut into frames (RFC 9113, 4 and 6).
 
 Who sends frames in which order is not judged here. DATA comes out in the pieces in which it arrives, however large its
-frame is; what nobody who only listens needs (PING, WINDOW_UPDATE, PRIORITY, and types that came later) is skipped.
+frame is. What is of no use to somebody who only listens (PING, WINDOW_UPDATE, PRIORITY, later types) comes out empty.
 """
 
 from __future__ import annotations
@@ -101,10 +101,7 @@ class Frames:
             return None
         while True:
             if self._head is not None:
-                piece = self._piece(*self._head)
-                if piece is not None or self._head is not None:
-                    return piece
-                continue
+                return self._piece(*self._head)
             data, position = self._data, self._position
             if len(data) - position < 9:
                 return None
@@ -150,7 +147,7 @@ class Frames:
         return True
 
     def _piece(self, kind: int, flags: int, stream: int) -> Frame | None:
-        """What there is of a frame that comes in pieces; `_head` is None when that was the last of it."""
+        """What there is of a frame that comes in pieces, if it is of use."""
         data, begin = self._data, self._position
         end = min(len(data), begin + self._left)
         self._left -= end - begin
@@ -161,7 +158,9 @@ class Frames:
         if over:
             self._head = None
             self.offset += 9 + self._size
-        if kind != _DATA or not (over or end > begin):
+        if kind != _DATA:
+            return Frame(kind, flags, stream, b"") if over else None
+        if not over and end == begin:
             return None
         return Frame(kind, flags if over else flags & ~END_STREAM, stream, data[begin:end])
 
