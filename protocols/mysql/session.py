@@ -15,7 +15,7 @@ from typing import Any
 
 from protocols.mysql.charsets import codec_of_charset, codec_of_collation
 from protocols.mysql.messages import Err, Ok, Result, ResultSet, Session
-from protocols.mysql.statement import Kind, Statement, parse
+from protocols.mysql.statement import Kind, Statement, parse_in
 
 IN_TRANS = 0x0001  # SERVER_STATUS_IN_TRANS
 AUTOCOMMIT = 0x0002  # SERVER_STATUS_AUTOCOMMIT
@@ -80,12 +80,7 @@ class SessionState:
 
     def parse(self, sql: str) -> Statement:
         """What is said in this session, in which quotes and backslashes may mean something else."""
-        mode = self.settings.get("sql_mode")
-        if mode is None:
-            return parse(sql)
-        mode = mode.upper()
-        ansi = "ANSI" in mode or "ORACLE" in mode  # ANSI_QUOTES, or a mode that it is a part of
-        return parse(sql, ansi_quotes=ansi, no_backslash_escapes="NO_BACKSLASH_ESCAPES" in mode)
+        return parse_in(sql, self.settings.get("sql_mode", ""))
 
     def is_chatter(self, statement: Statement) -> bool:
         """Whether a statement needs no recording when it is answered by a plain OK."""
