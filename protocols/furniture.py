@@ -196,6 +196,7 @@ class Queueing:
 
     sent: tuple[str, ...] = ()
     taken: tuple[str, ...] | None = None  # by a poll: what was delivered to it, maybe nothing
+    handles: tuple[str, ...] = ()  # by which what was taken is spoken of afterwards
     line: Hashable | None = None  # what was sent in one line comes in order
 
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from protocols.furniture import Difference, Value
 from protocols.generated import generated_spans
-from protocols.http import aws, contents, sqs, wire
+from protocols.http import aws, contents, signed, sqs, wire
 from protocols.http.contents import body_values, plain_body
 from protocols.http.wire import Headers, HttpRequest, HttpResponse
 from testset.model import Server
@@ -27,11 +27,18 @@ __all__ = [
 _READS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _CHOOSING = frozenset(
     {
-        "accept", "accept-language", "content-language", "range", "if-match", "if-none-match", "if-modified-since",
-        "if-unmodified-since", "if-range", "prefer", "x-http-method-override",
+        "accept", "accept-charset", "accept-language", "content-language", "range", "if-match", "if-none-match",
+        "if-modified-since", "if-unmodified-since", "if-range", "prefer", "x-http-method-override", "accept-version",
+        "api-version", "x-api-version", "x-github-api-version", "stripe-version", "anthropic-version",
     }
 )  # fmt: skip
-_IDENTITY = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key"})
+_IDENTITY = frozenset(
+    {
+        "authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "x-functions-key",
+        "ocp-apim-subscription-key", "x-auth-key", "x-auth-token", "x-access-token", "private-token", "x-user-id",
+        "x-account-id", "x-tenant-id",
+    }
+)  # fmt: skip
 OPERATION = frozenset({"x-amz-target", "soapaction"})  # the operation is in a header, one path serves all
 _MARK = "{}"
 
@@ -138,8 +145,9 @@ def values(request: HttpRequest) -> list[Value]:
         if _is_made_up(segment)
     ]
     if query:
-        found = contents.pairs("query", query)
-        result.extend(value for value in found if not aws.is_signing(value.place[len("query.") :].lower()))
+        found = list(contents.pairs("query", query))
+        signing = signed.parameters({value.place[len("query.") :] for value in found})
+        result.extend(value for value in found if value.place[len("query.") :] not in signing)
     result.extend(header_values(request.headers))
     asked = sqs.call(request)
     result.extend(body_values(request.headers, request.body) if asked is None else sqs.values(asked))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Generic, NamedTuple, TypeVar
 
 from protocols.furniture import Ask, Limits, Reply, Send
-from protocols.http import match, wire
+from protocols.http import match, sqs, wire
 from protocols.http.serve import HttpResponder
 from protocols.http.wire import Framing, Headers, HttpRequest
 from testset.errors import ProtocolError
@@ -42,6 +42,8 @@ def key_of(request: HttpRequest) -> Key | None:
     """The key of a recorded request; None for one that is always to be read by `serve`."""
     body = request.body
     if isinstance(body, FileBody) or len(body) > LARGEST or not request.complete or request.trailers:
+        return None
+    if sqs.poll(request) is not None:  # it may have to wait
         return None
     line = f"{request.method} {request.target}".encode("latin-1", "replace") + _VERSION
     return Key(_counting(request.headers), _key(line, body))

@@ -89,22 +89,30 @@ def queueing(exchange: Exchange[HttpRequest, HttpResponse]) -> Queueing | None:
     asked = call(exchange.request)
     if asked is None:
         return None
-    messages = tuple(sqs_answers.message_ids(exchange.response)) if exchange.response is not None else ()
+    response = exchange.response
+    messages = tuple(sqs_answers.named("MessageId", response)) if response is not None else ()
     if asked.operation == "ReceiveMessage":
-        failed = exchange.response is not None and exchange.response.status >= 400
-        return None if failed else Queueing(taken=messages)
+        if response is not None and response.status >= 400:
+            return None
+        handles = tuple(sqs_answers.named("ReceiptHandle", response)) if response is not None else ()
+        return Queueing(taken=messages, handles=handles)
     if asked.operation in _SENDS:
         return Queueing(sent=messages, line=_line(asked))
-    return None
+    handles = tuple(one["ReceiptHandle"] for one in _entries(asked) if isinstance(one.get("ReceiptHandle"), str))
+    return Queueing(handles=handles) if handles else None
 
 
 def _line(asked: Call) -> Hashable | None:
     """The message group, in which order counts. A batch may have several: then none."""
-    entries = asked.parameters.get("Entries")
-    entries = entries if isinstance(entries, list) else [asked.parameters]
-    groups = {one.get("MessageGroupId") for one in entries if isinstance(one, dict)}
+    groups = {one.get("MessageGroupId") for one in _entries(asked)}
     group = groups.pop() if len(groups) == 1 else None
     return (asked.subject, group) if isinstance(group, str) else None
+
+
+def _entries(asked: Call) -> list[Mapping[str, Any]]:
+    """Of a batch; any other request has one."""
+    entries = asked.parameters.get("Entries")
+    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else [asked.parameters]
 
 
 def standing(exchange: Exchange[HttpRequest, HttpResponse]) -> Hashable | None:

@@ -24,7 +24,6 @@ _BODY, _ATTRIBUTES, _SYSTEM = "MD5OfMessageBody", "MD5OfMessageAttributes", "MD5
 _DELIVERED = "MD5OfBody"
 _MESSAGE = re.compile(r"<Message>.*?</Message>", re.DOTALL)
 _ENTRY = re.compile(r"<SendMessageBatchResultEntry>.*?</SendMessageBatchResultEntry>", re.DOTALL)
-_ID = re.compile(r"<MessageId>([^<]*)</MessageId>")
 _NAMESPACE = "http://queue.amazonaws.com/doc/2012-11-05/"
 
 
@@ -44,16 +43,16 @@ def nothing(*, in_json: bool) -> HttpResponse:
     )
 
 
-def message_ids(response: HttpResponse) -> Iterator[str]:
-    """The messages that an answer speaks of."""
+def named(name: str, response: HttpResponse) -> Iterator[str]:
+    """The messages that an answer speaks of, by `MessageId` or `ReceiptHandle`."""
     text = _text(response)
     if not text.lstrip().startswith("{"):
-        yield from _ID.findall(text)
+        yield from re.findall(rf"<{name}>([^<]*)</{name}>", text)
         return
     answer = contents.json_of(text)
     if isinstance(answer, dict):
         for one in (answer, *_records(answer, "Messages"), *_records(answer, "Successful")):
-            if isinstance(found := one.get("MessageId"), str):
+            if isinstance(found := one.get(name), str):
                 yield found
 
 

@@ -1,0 +1,1 @@
+"""An app on SQS, and SQS to record it with."""
