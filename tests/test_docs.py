@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 ROOMS = ("testset", "protocols", "intercept", "recorder", "replayer", "rr")
 COMMANDS = (
     "record", "recover", "test", "report", "normalize", "config", "doctor",
-    "mock serve", "mock record", "mock replay",
+    "mock serve", "mock record", "mock replay", "secrets list", "secrets show", "secrets exempt", "secrets rotate",
 )  # fmt: skip
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -140,7 +140,7 @@ def test_commands_that_are_shown_exist_with_their_options(page: Path, options: d
     for shown in invocations(page):
         ours = re.sub(r"\"[^\"]*\"|'[^']*'| -- .*", "", shown)  # the command of the app has options of its own
         command = next((each for each in COMMANDS if f"{ours} ".startswith(f"{each} ")), "")
-        assert command or ours == "mock" or ours.startswith("-"), f"{page.name} shows `rr {shown}`"
+        assert command or ours in ("mock", "secrets") or ours.startswith("-"), f"{page.name} shows `rr {shown}`"
         given = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", ours))
         assert given <= options[command], f"{page.name}: `rr {shown}` has {sorted(given - options[command])}"
 

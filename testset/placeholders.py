@@ -7,11 +7,13 @@ A recorded text may hold `{{secret "x"}}` itself (a page about rr, a template). 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 _ESCAPED_BRACES = '{{"{{"}}'
 _LOOKS_LIKE_OURS = re.compile(r'\{\{(?=secret "|"\{\{"\}\})')
 _OURS = re.compile(r'\{\{"\{\{"\}\}|\{\{secret "([a-z0-9]+(?:-[a-z0-9]+)*)"\}\}')
+_IN_YAML = re.compile(r'\{\{secret \\?"([a-z0-9]+(?:-[a-z0-9]+)*)\\?"\}\}')
 _ANY = re.compile(r'(\{\{"\{\{"\}\}|\{\{(?:secret|redacted) "[a-z0-9\-]+"\}\})')
 LONGEST = 120  # characters of the longest placeholder: a reader in pieces keeps so much back
 
@@ -34,6 +36,38 @@ def replace(text: str, value: Callable[[str], str]) -> str:
     if "{{" not in text:
         return text
     return _OURS.sub(lambda match: "{{" if match[1] is None else value(match[1]), text)
+
+
+def replace_some(text: str, value: Callable[[str], str | None]) -> str:
+    """A stored text with values in the place of some placeholders; it stays a stored text."""
+
+    def put(match: re.Match[str]) -> str:
+        now = None if match[1] is None else value(match[1])
+        return match[0] if now is None else escape(now)
+
+    return _OURS.sub(put, text) if "{{" in text else text
+
+
+def in_tree(tree: Any, change: Callable[[str], str]) -> Any:
+    """A tree with all its texts changed; what stays as it is is not copied."""
+    if isinstance(tree, str):
+        return change(tree)
+    if isinstance(tree, Mapping):
+        changed = {key: in_tree(member, change) for key, member in tree.items()}
+        return changed if any(changed[key] is not member for key, member in tree.items()) else tree
+    if isinstance(tree, (list, tuple)):
+        items = [in_tree(item, change) for item in tree]
+        return items if any(new is not old for new, old in zip(items, tree, strict=True)) else tree
+    return tree
+
+
+def safe_cut(text: str) -> int:
+    """Where a text that goes on may be cut, so that no placeholder is."""
+    cut = max(0, len(text) - LONGEST)
+    for match in _OURS.finditer(text, max(0, cut - LONGEST)):
+        if match.start() < cut < match.end():
+            return match.end()
+    return cut
 
 
 def names(text: str) -> Iterator[str]:
@@ -59,3 +93,10 @@ def put_back(text: str, stand_in: str, found: list[str]) -> str:
         return text
     parts = text.split(stand_in)
     return "".join(part for pair in zip(parts, [*found, ""], strict=True) for part in pair)
+
+
+def names_in_yaml(text: str) -> Iterator[tuple[str, int]]:
+    """The names of the placeholders in a YAML file, quoted in whichever way, and where they stand."""
+    if "{{" in text:
+        for match in _IN_YAML.finditer(text):
+            yield match[1], match.start()

@@ -62,6 +62,25 @@ class Redactor:
         extra = walk.tree(document.extra, None)
         return RedactedDocument(replace(document, spec=spec, extra=extra), _CONSTRUCTION)
 
+    def reveal(self, document: Document, values: Mapping[str, str]) -> RedactedDocument:
+        """A stored document with values in the place of their placeholders: these are no secrets after all."""
+
+        def change(text: str) -> str:
+            return placeholders.replace_some(text, values.get)
+
+        spec = placeholders.in_tree(document.spec, change)
+        extra = placeholders.in_tree(document.extra, change)
+        return RedactedDocument(replace(document, spec=spec, extra=extra), _CONSTRUCTION)
+
+    def look(self, tree: Any, note: Callable[[str, str], None]) -> None:
+        """Tells `note` each secret in the tree of a document that is not redacted (value, kind); nothing is sealed."""
+
+        def put(value: str, kind: str) -> str:
+            note(value, kind)
+            return ""
+
+        _Walk(self, put, stored=False).tree(tree, None)
+
     def redact_text(self, text: str) -> str:
         """For a report or a log, which is never replayed: nothing is sealed."""
         return self._replace(text, self._mask, escape=False)

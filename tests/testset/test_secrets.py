@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from testset import placeholders
 from testset.errors import SecretError
-from testset.secrets import Key, Vault, key_path
+from testset.keys import Key, key_path
+from testset.secrets import Vault
 
 SECRET = "correct horse battery staple"
 
@@ -103,7 +104,7 @@ def test_a_changed_secret_is_not_believed(vault: Vault, environ: dict[str, str])
         lines[one].replace("password-1", "password-2"),
     )
     vault.path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(SecretError, match=r'\{\{secret "password-1"\}\}: .* was changed since it was sealed'):
+    with pytest.raises(SecretError, match=r'\{\{secret "password-1"\}\} in .* was changed since it was sealed'):
         Vault(vault.path, environ=environ).unseal(placeholder)
 
 
