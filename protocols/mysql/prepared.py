@@ -1,0 +1,73 @@
+"""The statements that a connection has prepared, and what was sent for each of them before it is executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from protocols.furniture import Limits
+from protocols.mysql.messages import Cell
+from protocols.mysql.statement import Statement
+from testset.errors import LimitError
+
+LAST = 0xFFFFFFFF  # MariaDB: the statement that was prepared last
+MOST = 16382  # max_prepared_stmt_count
+
+
+@dataclass(slots=True)
+class PreparedStatement:
+    """One statement of a connection."""
+
+    id: int
+    sql: str
+    statement: Statement
+    parameters: int  # how many the client was told of, and sends
+    types: tuple[tuple[int, int], ...] | None = None  # of the parameters, as they were sent last
+    long_data: dict[int, bytearray] = field(default_factory=dict)  # by parameter
+    bound: tuple[Cell, ...] = ()  # by the last EXECUTE: what a FETCH goes on with
+
+
+class PreparedStatements:
+    """All of a connection's, by ids of rr's own: the first is 1."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._statements: dict[int, PreparedStatement] = {}
+        self._last = 0
+        self._long_data = 0  # bytes, of all
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+    def add(self, sql: str, statement: Statement, parameters: int) -> PreparedStatement:
+        self._last += 1
+        made = self._statements[self._last] = PreparedStatement(self._last, sql, statement, parameters)
+        return made
+
+    def find(self, statement_id: int) -> PreparedStatement | None:
+        return self._statements.get(self._last if statement_id == LAST else statement_id)
+
+    def append(self, statement_id: int, parameter: int, data: bytes) -> None:
+        """COM_STMT_SEND_LONG_DATA. Nobody is told when there is no such statement or parameter."""
+        found = self.find(statement_id)
+        if found is None or parameter >= found.parameters:
+            return
+        self._long_data += len(data)
+        if self._long_data > self._limits.message:
+            raise LimitError(f"parameters of more than {self._limits.message} bytes")
+        found.long_data.setdefault(parameter, bytearray()).extend(data)
+
+    def forget_long_data(self, statement: PreparedStatement) -> None:
+        """It was executed, or reset."""
+        self._long_data -= sum(len(data) for data in statement.long_data.values())
+        statement.long_data.clear()
+
+    def close(self, statement_id: int) -> None:
+        found = self.find(statement_id)
+        if found is not None:
+            self.forget_long_data(found)
+            del self._statements[found.id]
+
+    def clear(self) -> None:
+        """The connection begins anew. Ids go on."""
+        self._statements.clear()
+        self._long_data = 0
