@@ -20,7 +20,7 @@ from protocols.mysql.names import slot_names
 from protocols.mysql.tokens import Literal, Mode, Token
 from protocols.mysql.words import BEFORE_NAME, BEFORE_OPERAND, KEYWORDS, PLAIN_INTRODUCERS
 
-__all__ = ["Kind", "Slot", "Statement", "bind", "parse", "parse_in", "shortened"]
+__all__ = ["Kind", "Slot", "Statement", "bind", "mode_in", "parse", "parse_in", "shortened"]
 
 _REMEMBERED = 8192  # characters of a statement that is worth remembering
 
@@ -68,11 +68,15 @@ def parse(sql: str, *, ansi_quotes: bool = False, no_backslash_escapes: bool = F
 
 def parse_in(sql: str, sql_mode: str) -> Statement:
     """What `sql` asks for in a session with this `sql_mode`, as it was set or in quotes."""
-    if not sql_mode:
-        return parse(sql)
+    mode = mode_in(sql_mode)
+    return parse(sql, ansi_quotes=mode.ansi_quotes, no_backslash_escapes=mode.no_backslash_escapes)
+
+
+def mode_in(sql_mode: str) -> Mode:
+    """How text is cut into tokens in a session with this `sql_mode`."""
     mode = sql_mode.upper()
     ansi = "ANSI" in mode or "ORACLE" in mode  # ANSI_QUOTES, or a mode that it is a part of
-    return parse(sql, ansi_quotes=ansi, no_backslash_escapes="NO_BACKSLASH_ESCAPES" in mode)
+    return Mode(ansi, "NO_BACKSLASH_ESCAPES" in mode)
 
 
 def bind(statement: Statement, parameters: Sequence[Cell] | None) -> tuple[Slot, ...]:
