@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from intercept.journal import CLIENT, SERVER, Frame, Kind
 from protocols import dns, generic
@@ -53,6 +53,17 @@ class Origin:
     resume: Resume | None = None  # None: it is in one frame, which needs nothing before it
 
 
+class _Piece(NamedTuple):
+    """A frame's data, not settled yet."""
+
+    side: int
+    offset: int
+    data: bytes  # none when too much is kept already
+    time_ns: int
+    end: int  # its offset and its size
+    segment: int
+
+
 class _Conversation:
     """One connection."""
 
@@ -79,7 +90,7 @@ class _Conversation:
         self.room: Room | None = None
         self.decoder: Decoder | None = None
         self.raw = False
-        self.kept: list[tuple[int, int, bytes, int]] = []  # (side, offset, data, time) that is not settled yet
+        self.kept: list[_Piece] = []
         self.kept_bytes = 0
         self.base = (0, 0)  # stream offsets where the decoder began
         self.place = (0, 0, context.first_index)  # bytes of both sides and exchanges before the unfinished part
@@ -169,7 +180,9 @@ class Reading:
 
     def open_since(self) -> int | None:
         """When the oldest of the inbound requests began that are still in hand."""
-        return min((one.kept[0][3] for one in self._open.values() if one.kept and one.context.inbound), default=None)
+        return min(
+            (one.kept[0].time_ns for one in self._open.values() if one.kept and one.context.inbound), default=None
+        )
 
     def needed_segment(self) -> int | None:
         """The oldest segment that an unfinished exchange still needs."""
@@ -229,7 +242,7 @@ class Reading:
         if not one.kept:
             one.first_segment = frame.segment
         keep = data if one.kept_bytes < LIMITS.message else b""
-        one.kept.append((frame.side, offset, keep, frame.time_ns))
+        one.kept.append(_Piece(frame.side, offset, keep, frame.time_ns, offset + len(data), frame.segment))
         one.kept_bytes += len(keep)
         feed = one.decoder is not None
         found = self._feed(one, frame.side, data, frame.time_ns) if feed else self._try_rooms(one)
@@ -237,7 +250,7 @@ class Reading:
         return found
 
     def _try_rooms(self, one: _Conversation) -> list[Exchange[Any, Any]]:
-        first = [b"".join(data for side, _o, data, _t in one.kept if side == wanted) for wanted in (0, 1)]
+        first = [b"".join(piece.data for piece in one.kept if piece.side == wanted) for wanted in (0, 1)]
         if is_client_hello(first[0]):
             return self._pass_over(one)
         if is_x_protocol(first[1]):
@@ -250,7 +263,7 @@ class Reading:
         else:
             self._take_raw(one)
         found = []
-        for side, _offset, data, time_ns in list(one.kept):
+        for side, _offset, data, time_ns, *_ in list(one.kept):
             if one.context.connection in self._open:
                 found += self._feed(one, side, data, time_ns)
         return found
@@ -308,7 +321,7 @@ class Reading:
         self._take_raw(one)
         found: list[Exchange[Any, Any]] = []
         settled = (client, server)
-        for side, offset, data, time_ns in list(one.kept):
+        for side, offset, data, time_ns, *_ in list(one.kept):
             rest = data[max(0, settled[side] - offset) :]
             if rest:
                 found += self._feed(one, side, rest, time_ns)
@@ -328,7 +341,7 @@ class Reading:
                 one.ended.add(frame.side)
                 return []
             self._take_raw(one)
-            for side, _offset, data, time_ns in list(one.kept):
+            for side, _offset, data, time_ns, *_ in list(one.kept):
                 found += self._feed(one, side, data, time_ns)
         ending = Ending.RESET if frame.kind is Kind.RESET else Ending.ANSWERED
         sides = [frame.side] if frame.kind is Kind.END else [frame.side, 1 - frame.side]
@@ -370,11 +383,13 @@ class Reading:
         settled = one.place[:2]
         kept = one.kept
         gone = 0
-        while gone < len(kept) and kept[gone][1] + max(len(kept[gone][2]), 1) <= settled[kept[gone][0]]:
-            one.kept_bytes -= len(kept[gone][2])
+        while gone < len(kept) and kept[gone].end <= settled[kept[gone].side]:
+            one.kept_bytes -= len(kept[gone].data)
             gone += 1
         if gone:
             del kept[:gone]
+            if kept:
+                one.first_segment = kept[0].segment
 
     # -- what is no connection -------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from intercept.journal import CLIENT, SERVER, Frame, Kind
 from recorder.reading import Reading
-from testset.model import Body, Ending, Exchange
+from tests.protocols.http.h2_peers import Talker, answers, asks
+from testset.model import Body, Ending, Exchange, Side
 
 
 class Buffer:
@@ -95,6 +96,24 @@ def test_the_origin_of_an_exchange_is_where_it_began() -> None:
     [again] = heir.answers(1)
     assert again.request.target == "/second"
     assert again.id.index == 1
+
+
+def test_a_connection_of_http_2_that_never_rests_needs_only_what_its_open_streams_need() -> None:
+    story = Story()
+    story.open(1)
+    app, service = Talker(Side.CLIENT), Talker(Side.SERVER)
+    story.put(Kind.DATA, CLIENT, 1, app.hello().data)
+    story.put(Kind.DATA, SERVER, 1, service.hello().data)
+    for stream in range(1, 41, 2):  # each begins before the one before it ends
+        story.put(Kind.DATA, CLIENT, 1, app.headers(stream, asks("GET", f"/{stream}"), end=True).data)
+        began = story.segment
+        if stream > 1:
+            answer = service.headers(stream - 2, answers(204), end=True)
+            [exchange] = story.put(Kind.DATA, SERVER, 1, answer.data)
+            assert exchange.request.target == f"/{stream - 2}"
+            assert story.reading.needed_segment() == began
+            resume = story.reading.resume()[1]
+            assert (resume.index, resume.state is None) == (stream // 2 + 1, False)
 
 
 def test_a_connection_that_is_no_protocol_is_kept_raw_and_named() -> None:

@@ -17,6 +17,9 @@ from intercept import journal
 from intercept.journal import CLIENT, FRAME, SERVER, JournalWriter, Kind
 from intercept.memory import SessionFolder
 from recorder.recording import Recording, Wanted
+from tests.protocols.http.h2_peers import Talker, answers, asks
+from tests.protocols.playbook import Sends
+from testset.model import Side
 from testset.redaction import Redactor
 from testset.secret_rules import Rules
 from testset.store import TestSet, TestSetStore
@@ -64,6 +67,7 @@ class Traffic:
         self.ids: list[str] = []
         clients = [1, 2, 3]
         dependencies = [11, 12]
+        http2 = Http2Dependency(self, 13)
         for number in clients:
             self.open(number, True, 8080)
         for number in dependencies:
@@ -81,6 +85,7 @@ class Traffic:
                 self.say(upstream, CLIENT, f"GET /get/{id}/{call} HTTP/1.1\r\nHost: up\r\n\r\n")
                 answer = "a" * chance.choice([5, 700])
                 self.say(upstream, SERVER, f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\n\r\n{answer}")
+            http2.calls([f"/get/{id}/at-once/{call}" for call in range(chance.choice([0, 0, 2, 4]))])
             self.say(client, SERVER, f"HTTP/1.1 201 Created\r\nContent-Length: {len(id)}\r\n\r\n{id}")
 
     def open(self, number: int, inbound: bool, port: int) -> None:
@@ -96,8 +101,8 @@ class Traffic:
         head = json.dumps({"asked_ns": self.now, "question": len(query)}).encode()
         self.put(Kind.DATAGRAM, 0, 0, head + b"\n" + query + answer)
 
-    def say(self, connection: int, side: int, text: str) -> None:
-        data = text.encode()
+    def say(self, connection: int, side: int, said: str | bytes) -> None:
+        data = said.encode() if isinstance(said, str) else said
         while data:
             size = self.chance.choice([7, 60, 400, 2000])
             self.put(Kind.DATA, side, connection, data[:size])
@@ -115,6 +120,33 @@ class Traffic:
         for now, frame in self.frames:
             writer.commit([b"", frame], now)
         writer.close()
+
+
+class Http2Dependency:
+    """One connection, on which several calls are under way at once."""
+
+    def __init__(self, traffic: Traffic, number: int) -> None:
+        self._traffic = traffic
+        self._number = number
+        self._app, self._service = Talker(Side.CLIENT), Talker(Side.SERVER)
+        self._stream = -1
+        traffic.open(number, False, 5000 + number)
+        self._say(self._app.hello())
+        self._say(self._service.hello())
+
+    def calls(self, paths: list[str]) -> None:
+        streams = {}
+        for path in paths:
+            self._stream += 2
+            streams[self._stream] = path
+            self._say(self._app.headers(self._stream, asks("GET", path, ("x-path", path)), end=True))
+        for stream in self._traffic.chance.sample(list(streams), len(streams)):
+            size = self._traffic.chance.choice([5, 700])
+            self._say(self._service.headers(stream, answers(200, ("x-path", streams[stream]))))
+            self._say(self._service.data(stream, b"a" * size, end=True))
+
+    def _say(self, step: Sends) -> None:
+        self._traffic.say(self._number, CLIENT if step.side is Side.CLIENT else SERVER, step.data)
 
 
 def recorded(traffic: Traffic, cuts: list[int]) -> tuple[dict[str, str], Session]:
