@@ -39,6 +39,8 @@ _HEAD = 32  # capabilities, largest packet, character set, filler: all there is 
 _SCRAMBLE = b"rr lets everybody in"  # 20 bytes, none of them NUL
 _SHA2 = "caching_sha2_password"
 _SHA2_FINE = b"\x01\x03"  # fast_auth_success
+_UNABLE = "dummy_fallback_auth"  # libmariadb has no such plugin as it was offered, and waits for another one
+_SWITCH = b"\xfemysql_native_password\0" + _SCRAMBLE + b"\0"  # AuthSwitchRequest
 
 DEFAULT_GREETING = Greeting(server_version="8.0.43", capabilities=_ALL, plugin=_SHA2)
 WELCOME = MysqlResponse(greeting=DEFAULT_GREETING, results=(Ok(),))  # where no login was recorded
@@ -157,6 +159,11 @@ def read_change(payload: bytes, before: Login) -> Login:
     if at < len(payload):
         plugin, at = _text(payload, at)
     return replace(before, user=user, database=database, plugin=plugin, collation=collation, has_password=size > 0)
+
+
+def another_way(login: Login) -> bytes | None:
+    """What to say to a client that can't log in as it was told to: it answers, and then waits for the last words."""
+    return _SWITCH if login.plugin == _UNABLE else None
 
 
 def last_words(login: Login, result: Ok, session: SessionState) -> list[bytes]:

@@ -45,9 +45,35 @@ def read_execute(
     reader = Reader(payload, 5)
     flags = reader.byte()
     reader.take(4)  # iterations, always 1
-    counted = named and bool(flags & _PARAMETER_COUNT)
-    if not count and not counted:
-        return Bound(flags, (), types)
+    if not named or flags & _PARAMETER_COUNT or not count:
+        return _bound(reader, flags, count, types, long_data, counted=named and bool(flags & _PARAMETER_COUNT))
+    # Some say the count without the flag (mysql-connector-python), others don't: what reads to the end is right.
+    at = reader.at
+    if payload[at : at + 1] == bytes((count & 0xFF,)) and (bound := _counted(reader, flags, count, types, long_data)):
+        return bound
+    return _bound(Reader(payload, at), flags, count, types, long_data, counted=False)
+
+
+def _counted(
+    reader: Reader, flags: int, count: int, types: Types | None, long_data: Mapping[int, bytes | bytearray]
+) -> Bound | None:
+    """As if the count was said, if that reads to the end."""
+    try:
+        bound = _bound(reader, flags, count, types, long_data, counted=True)
+    except ProtocolError:
+        return None
+    return None if reader.left else bound
+
+
+def _bound(
+    reader: Reader,
+    flags: int,
+    count: int,
+    types: Types | None,
+    long_data: Mapping[int, bytes | bytearray],
+    *,
+    counted: bool,
+) -> Bound:
     sent = reader.lenenc() if counted else count
     if sent > _MOST or sent < count:
         raise ProtocolError(f"{sent} parameters for a statement that has {count}")

@@ -28,6 +28,7 @@ class _Phase(Enum):
     GREETING = auto()  # with which greeting? is asked
     RESPONSE = auto()  # the client's turn: its response to the greeting, or its wish for TLS
     LOGIN = auto()  # may it log in? is asked
+    SWITCH = auto()  # the client's turn: it may, but has to try another plugin first
     COMMANDS = auto()
     OVER = auto()
 
@@ -41,8 +42,10 @@ class MysqlResponder:
         self._phase = _Phase.GREETING
         self._greeting = admission.DEFAULT_GREETING
         self._login: admission.Login | None = None  # what the client has said of itself
+        self._last_words: list[bytes] = []  # of the login
         self._sequence = 0  # of the next packet
         self._secured = False
+        self._ended = False  # the client sends no more
         self._commands: Commands | None = None
         self._question: Question | None = None  # that is asked about
 
@@ -66,9 +69,8 @@ class MysqlResponder:
         return self._go_on(acts)
 
     def end(self) -> list[Act]:
-        if self._phase is _Phase.OVER or self._asking:
-            return []
-        return self._hang([])
+        self._ended = True
+        return [] if self._phase is _Phase.OVER or self._asking else self._hang([])
 
     def answer(self, reply: Reply) -> list[Act]:
         response: MysqlResponse | None = reply.response
@@ -135,9 +137,17 @@ class MysqlResponder:
         if not isinstance(result, Ok) or ending is not Ending.ANSWERED:
             return self._hang([], reset=ending is Ending.RESET)
         self._commands = admission.enter(login, result, self._limits)
+        self._last_words = admission.last_words(login, result, self._commands.session)
+        switch = admission.another_way(login)
+        if switch is not None:
+            self._phase = _Phase.SWITCH
+            return self._go_on([Send(framed((switch,), self._sequence))])
         self._phase = _Phase.COMMANDS
-        payloads = admission.last_words(login, result, self._commands.session)
-        return self._go_on([Send(framed(payloads, self._sequence))])
+        return self._go_on([Send(framed(self._last_words, self._sequence))])
+
+    def _switched(self, packet: Packet, acts: list[Act]) -> None:
+        self._phase = _Phase.COMMANDS
+        acts.append(Send(framed(self._last_words, packet.last + 1 & 0xFF)))
 
     def _refuse(self, error: Err) -> list[Act]:
         return self._hang([Send(framed((err(error),), self._sequence))])
@@ -148,6 +158,9 @@ class MysqlResponder:
         commands = self._commands
         if self._phase is _Phase.RESPONSE or commands is None:
             self._respond(packet, acts)
+            return
+        if self._phase is _Phase.SWITCH:
+            self._switched(packet, acts)
             return
         if packet.first != 0:
             raise ProtocolError(f"a command with the sequence id {packet.first}")
@@ -194,7 +207,7 @@ class MysqlResponder:
         while not self._asking and self._phase is not _Phase.OVER:
             packet = self._incoming.next()
             if packet is None:
-                break
+                return self._hang(acts) if self._ended else acts
             self._packet(packet, acts)
         return acts
 
