@@ -5,10 +5,11 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin
 WORKERS ?= 2
-NODE_MODULES := tests/apps/express/node_modules/.package-lock.json
+NODE_APPS := tests/apps/express tests/apps/mysql
+NODE_MODULES := $(NODE_APPS:%=%/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint gates demo bench clean
+.PHONY: help setup servers test lint gates demo bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +22,11 @@ $(STAMP): pyproject.toml .ci/venv
 		--use-pep517 -e '.[dev]'
 	@touch $@
 
-test: $(STAMP) $(NODE_MODULES) lint ## lint, the fast tests, then those with real processes
+servers: $(STAMP) ## real MySQL and MariaDB servers for the tests and the bench, and a driver built for them
+	@.ci/servers
+	@.ci/mysqlclient $(RUN)/python
+
+test: servers $(NODE_MODULES) lint ## lint, the fast tests, then those with real processes
 	@$(RUN)/pytest -n $(WORKERS) -m "not system and not gate"
 	@$(RUN)/pytest -n $(WORKERS) -m "system and not gate"
 
@@ -32,21 +37,21 @@ lint: $(STAMP) ## ruff and mypy --strict
 	@$(RUN)/mypy --no-error-summary sample_app/hello
 	@$(RUN)/mypy --no-error-summary --explicit-package-bases tests
 
-gates: $(STAMP) $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
+gates: servers $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
 	@$(RUN)/pytest -m gate
 
 demo: $(STAMP) ## record the two-service example, replay it, break it, replay it
 	@$(RUN)/python sample_app/hello/demo.py
 
-bench: $(STAMP) ## what recording costs, against HAProxy and mitmproxy; writes bench/results.json
+bench: servers ## what recording costs, against HAProxy and mitmproxy; writes bench/results.json
 	@$(RUN)/python -m bench
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage bench/results.json
-	rm -rf tests/apps/express/node_modules
+	rm -rf tests/.servers $(NODE_APPS:%=%/node_modules)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(NODE_MODULES): tests/apps/express/package-lock.json
-	@command -v npm >/dev/null || { echo "The Express app of the tests needs npm: apt install nodejs npm" >&2; exit 1; }
-	@cd tests/apps/express && npm ci --silent --no-audit --no-fund --no-update-notifier
+%/node_modules/.package-lock.json: %/package-lock.json
+	@command -v npm >/dev/null || { echo "The tests' apps in $* need npm: apt install nodejs npm" >&2; exit 1; }
+	@cd $* && npm ci --silent --no-audit --no-fund --no-update-notifier
 	@touch $@

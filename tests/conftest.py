@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.dependency import Dependency
+from tests.harness.mysql_servers import Servers
 from tests.harness.network import NamedHost, free_port, named_host
 from tests.harness.programs import program
 from tests.harness.rr_command import RR
@@ -60,6 +61,13 @@ def app_files(rr: RR) -> Path:
         pytest.fail("the Express app has no node_modules: run `make test`, which installs them", pytrace=False)
     (rr.folder / "express" / "node_modules").symlink_to(modules)
     return rr.folder
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Servers]:
+    """`databases["mysql"]` and `databases["mariadb"]`: real servers, started once they are asked for."""
+    with Servers() as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")
