@@ -19,7 +19,7 @@ Fields = Iterable[Field]
 
 # What speaks of an HTTP/1 connection has no place in HTTP/2.
 _OF_THE_CONNECTION = frozenset(
-    {"connection", "http2-settings", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"}
+    {"connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
 )
 _NO_NAME = re.compile(r"[^\x21-\x7e]|:")
 _NO_VALUE = re.compile(r"[\r\n\0]")

@@ -12,6 +12,7 @@ from protocols.furniture import Act, Context, Decoder, Limits, Reply, Responder
 from protocols.http.decode import HttpDecoder
 from protocols.http.h2_frames import PREFACE
 from protocols.http.serve import HttpResponder
+from testset.errors import ProtocolError
 from testset.model import BodyBuffer, Ending, Exchange, Side
 
 
@@ -61,8 +62,10 @@ class AnyDecoder:
     def _made(self, version_2: bool) -> Decoder:
         if not version_2:
             return HttpDecoder(self._context, self._limits, self._new_body)
-        from protocols.http.h2_decode import H2Decoder
-
+        try:
+            from protocols.http.h2_decode import H2Decoder
+        except ImportError as error:  # the relay runs with what it was given
+            raise ProtocolError(f"HTTP/2 cannot be read: {error}") from error
         return H2Decoder(self._context, self._limits, self._new_body)
 
 

@@ -45,6 +45,8 @@ def curl(request: HttpRequest, base: str = "") -> str:
         parts.append("--globoff")
     if "/../" in url or "/./" in url:
         parts.append("--path-as-is")
+    if request.version == "2":
+        parts.append("--http2-prior-knowledge" if url.startswith("http:") else "--http2")
     parts.append(shlex.quote(url))
     headers = [(name, value) for name, value in request.headers if name.lower() not in _CURLS_OWN]
     if request.body and not any(name.lower() == "content-type" for name, _ in headers):

@@ -18,6 +18,10 @@ HOST = ("Host", "localhost:8080")
     ("request_", "line"),
     [
         (HttpRequest(method="GET", target="/a?b=c d&e", headers=(HOST,)), "curl 'http://localhost:8080/a?b=c d&e'"),
+        (
+            HttpRequest(method="GET", target="/a", version="2", headers=(HOST,)),
+            "curl --http2-prior-knowledge \\\n  http://localhost:8080/a",
+        ),
         (HttpRequest(method="HEAD", target="/", headers=(HOST,)), "curl --head \\\n  http://localhost:8080/"),
         (
             HttpRequest(
