@@ -9,12 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from protocols.furniture import Limits
 from protocols.mysql.answers import Dialect, Shape, answer, end, err, ok
-from protocols.mysql.messages import Cell, Column, Err, MysqlRequest, MysqlResponse, Ok, Operation, Prepared, Result
-from protocols.mysql.parameters import query_starts, read_bulk, read_execute
-from protocols.mysql.prepared import MOST, PreparedStatements
+from protocols.mysql.messages import (
+    Cell,
+    Column,
+    Err,
+    MysqlRequest,
+    MysqlResponse,
+    Ok,
+    Operation,
+    Prepared,
+    Result,
+    Session,
+)
+from protocols.mysql.parameters import Types, query_starts, read_bulk, read_execute
+from protocols.mysql.prepared import MOST, PreparedStatement, PreparedStatements
 from protocols.mysql.session import SessionState
 from protocols.mysql.statement import Kind, Statement
 from testset.errors import ProtocolError
@@ -72,6 +84,9 @@ class Question:
     shape: Shape = Shape.TEXT
     otherwise: MysqlResponse | None = None
     statement: Statement | None = None
+    prepared: PreparedStatement | None = None  # of EXECUTE
+    types: Types | None = None  # of its parameters, before they were sent again
+    alone: bool = True  # nothing of it came before, as long data
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +98,15 @@ class AtOnce:
 
 class Quit:
     """COM_QUIT."""
+
+
+class Scope(NamedTuple):
+    """See `Commands.scope`."""
+
+    dialect: Dialect
+    session: Session
+    status: int
+    charset: str
 
 
 Read = Question | AtOnce | Quit
@@ -109,6 +133,11 @@ class Commands:
             return self._error(_UNKNOWN_COMMAND)
         return Question(request=self._request(Operation.OTHER, name))
 
+    def scope(self) -> Scope:
+        """All that an answer depends on, but the command and the recording."""
+        session = self.session
+        return Scope(self.dialect, session.session(), session.status, session.charset)
+
     def answer(self, question: Question, results: Sequence[Result], *, whole: bool) -> list[bytes]:
         """The payloads that answer a question. `whole`: these results are all that the server said."""
         statement_id = self._take_note(question, results)
@@ -133,7 +162,10 @@ class Commands:
 
     def _query(self, payload: bytes) -> Read:
         at = query_starts(payload) if self.dialect.query_attributes else 1
-        return self._question(Operation.QUERY, self._text(payload[at:]), Shape.TEXT)
+        sql = self._text(payload[at:])
+        statement = self.session.parse(sql)
+        request = self._asked(Operation.QUERY, sql, statement)
+        return Question(request=request, otherwise=self._otherwise(statement), statement=statement)
 
     def _prepare(self, payload: bytes) -> Read:
         if len(self.prepared) >= MOST:
@@ -157,9 +189,20 @@ class Commands:
         else:
             named = self.dialect.query_attributes
             bound = read_execute(payload, prepared.parameters, prepared.types, prepared.long_data, named=named)
-        prepared.types = bound.types
-        self.prepared.forget_long_data(prepared)
-        return self._question(Operation.EXECUTE, prepared.sql, Shape.BINARY, bound.parameters)
+        types, prepared.types = prepared.types, bound.types
+        alone = not prepared.long_data
+        if not alone:
+            self.prepared.forget_long_data(prepared)
+        request = self._asked(Operation.EXECUTE, prepared.sql, prepared.statement, bound.parameters)
+        return Question(
+            request=request,
+            shape=Shape.BINARY,
+            otherwise=self._otherwise(prepared.statement),
+            statement=prepared.statement,
+            prepared=prepared,
+            types=types,
+            alone=alone,
+        )
 
     def _fetch(self, payload: bytes) -> Read:
         prepared = self.prepared.find(_id(payload))
@@ -213,21 +256,20 @@ class Commands:
 
     # -- within ---------------------------------------------------------------------------------------------------
 
-    def _question(
-        self, operation: Operation, sql: str, shape: Shape, parameters: tuple[Cell, ...] | None = None
-    ) -> Question:
+    def _otherwise(self, statement: Statement) -> MysqlResponse | None:
+        return _OK if self.session.is_chatter(statement) else None
+
+    def _asked(
+        self, operation: Operation, sql: str, statement: Statement, parameters: tuple[Cell, ...] | None = None
+    ) -> MysqlRequest:
         session = self.session
-        statement = session.parse(sql)
-        chatter = session.is_chatter(statement)
-        ends = not chatter and statement.kind in _ENDS
-        request = MysqlRequest(
+        return MysqlRequest(
             operation=operation,
             query=sql,
             parameters=parameters,
             session=session.session(),
-            transaction=tuple(session.writes) if ends else (),
+            transaction=tuple(session.writes) if statement.kind in _ENDS else (),
         )
-        return Question(request=request, shape=shape, otherwise=_OK if chatter else None, statement=statement)
 
     def _request(self, operation: Operation, query: str) -> MysqlRequest:
         return MysqlRequest(operation=operation, query=query, session=self.session.session())

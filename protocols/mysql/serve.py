@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from protocols.furniture import Act, Ask, Hang, Limits, Reply, Send, StartTls
 from protocols.mysql import admission
 from protocols.mysql.answers import err, framed
-from protocols.mysql.commands import AtOnce, Command, Commands, Question
+from protocols.mysql.commands import AtOnce, Command, Commands, Question, Scope
 from protocols.mysql.incoming import Incoming, Packet
 from protocols.mysql.messages import Err, MysqlRequest, MysqlResponse, Ok, Operation
 from protocols.mysql.rows import Unfit
@@ -22,6 +22,15 @@ from testset.errors import ProtocolError
 from testset.model import Ending
 
 _connections = count(1)
+
+
+class Spoken(NamedTuple):
+    """A command and its answer, for whoever may remember both (`ready`)."""
+
+    packet: Packet
+    question: Question
+    before: Scope
+    answer: bytes
 
 
 class _Phase(Enum):
@@ -48,6 +57,8 @@ class MysqlResponder:
         self._ended = False  # the client sends no more
         self._commands: Commands | None = None
         self._question: Question | None = None  # that is asked about
+        self._asked: tuple[Packet, Scope] | None = None  # with which it came
+        self.spoken: Spoken | None = None  # the last command that was asked about, once it is answered
 
     def start(self) -> list[Act]:
         otherwise = Reply(admission.WELCOME, Ending.ANSWERED)
@@ -92,9 +103,10 @@ class MysqlResponder:
             return self._answer(MysqlResponse(results=(missed,)), Ending.ANSWERED)
         return self._refuse(missed)
 
-    def resting(self) -> bool:
-        """Between two commands: nothing was begun, and nothing is owed."""
-        return self._phase is _Phase.COMMANDS and self._question is None and self._incoming.resting
+    def resting(self) -> Commands | None:
+        """Between two commands, when nothing was begun and nothing is owed: the state of the connection."""
+        rests = self._phase is _Phase.COMMANDS and self._question is None and self._incoming.resting
+        return self._commands if rests else None
 
     # -- the login ------------------------------------------------------------------------------------------------
 
@@ -170,9 +182,11 @@ class MysqlResponder:
             self._login = admission.read_change(packet.payload, self._login)
             self._ask_for_login(acts)
             return
+        before = commands.scope()
         read = commands.read(packet.payload)
         if isinstance(read, Question):
             self._question = read
+            self._asked = packet, before
             otherwise = None if read.otherwise is None else Reply(read.otherwise, Ending.ANSWERED)
             acts.append(Ask(read.request, otherwise=otherwise))
         elif isinstance(read, AtOnce):
@@ -182,16 +196,19 @@ class MysqlResponder:
             self._hang(acts)
 
     def _answer(self, response: MysqlResponse, ending: Ending) -> list[Act]:
-        commands, question = self._commands, self._question
+        commands, question, asked = self._commands, self._question, self._asked
         assert commands is not None
         assert question is not None
-        self._question = None
+        assert asked is not None
+        self._question = self._asked = None
         whole = ending is Ending.ANSWERED
         try:
-            payloads = commands.answer(question, response.results, whole=whole)
+            data = framed(commands.answer(question, response.results, whole=whole), self._sequence)
         except Unfit as unfit:
-            payloads = [err(Err(code=1105, sqlstate="HY000", message=f"rr: {unfit}"))]
-        acts: list[Act] = [Send(framed(payloads, self._sequence))]
+            data = framed((err(Err(code=1105, sqlstate="HY000", message=f"rr: {unfit}")),), self._sequence)
+        packet, before = asked
+        self.spoken = Spoken(packet, question, before, data) if whole else None
+        acts: list[Act] = [Send(data)]
         if not whole:
             return self._hang(acts, reset=ending is Ending.RESET)
         return self._go_on(acts)
