@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from testset import placeholders
+from testset.known import Known
 from testset.model import Document
-from testset.secret_rules import LONGEST, Finder, Found, Replacement, Rules
+from testset.secret_rules import LONGEST, Finder, Found, Replacement, Rules, without_overlaps
 from testset.secrets import Vault
 from testset.sql_names import named_literals, names_of_parameters
 
@@ -26,9 +27,6 @@ _NOT_BY_NAME = frozenset(["assertions", "rr"])  # rr's own words about the docum
 _ONLY_SIGNS = frozenset(["signature", "aws-key", "aws-session-token"])
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
 _BASE64_LIMIT = 1024 * 1024  # decoded bytes
-_CHUNK = re.compile(r"[A-Za-z0-9_\-.~$]{6,}")
-_MIN_KNOWN = 8  # a shorter secret is not looked for beyond its own place: it could be any word
-
 
 _TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(0xA0, 0x100)})
 
@@ -52,7 +50,7 @@ class Redactor:
         self.vault = vault
         self._rules = rules if rules is not None else Rules()
         self._finder = Finder(self._rules)
-        self._known = _Known(vault)
+        self._known = Known(vault, self._finder.is_exempt)
 
     def redact(self, document: Document, *, outbound: bool = False, stored: bool = False) -> RedactedDocument:
         """`outbound`: the app sent this, so what only signs a request need not be kept. `stored`: the document was read
@@ -82,8 +80,35 @@ class Redactor:
         _Walk(self, put, stored=False).tree(tree, None)
 
     def redact_text(self, text: str) -> str:
-        """For a report or a log, which is never replayed: nothing is sealed."""
-        return self._replace(text, self._mask, escape=False)
+        """For a report or a log, which is never replayed: nothing is sealed, and what is sealed stays as it stands."""
+        return _stored(text, self._spans, self._mask)
+
+    def redact_command(self, command: str) -> str:
+        """A shell's command line, for a file: its secrets are sealed like those of a document."""
+        return _put(command, self._in_command(command), self._seal, escape=True)
+
+    def mask_command(self, command: str) -> str:
+        """The same for the screen: nothing is sealed."""
+        return _put(command, self._in_command(command), self._mask, escape=False)
+
+    def expect(self, environment: Mapping[str, str], command: str = "") -> None:
+        """What is secret in the app's environment and on its command line is a secret wherever it appears."""
+        if self._rules.enabled:
+            for value, kind in self._finder.of_environment(environment):
+                self._known.expect(value, kind)
+            for one in self._in_command(command):
+                self._known.expect(command[one.start : one.end], one.kind)
+
+    def is_clear(self, text: str) -> bool:
+        """Whether no secret that is known by now stands in a stored text: one that was written before it was known."""
+        if not self._rules.enabled:
+            return True
+        text, stand_in, before = placeholders.set_aside(text)
+        return not [one for one in self._known.find(text) if not before or stand_in not in text[one.start : one.end]]
+
+    def stored_text(self, text: str) -> str:
+        """A stored text in which what is known to be a secret by now is sealed."""
+        return _stored(text, self._known.find, self._seal)
 
     def stream(self) -> RedactingStream:
         """For a body too large for memory."""
@@ -91,7 +116,7 @@ class Redactor:
 
     def _seal(self, value: str, kind: str) -> str:
         placeholder = self.vault.seal(value, kind)
-        self._known.add(value)
+        self._known.add(value, kind)
         return placeholder
 
     def _seal_outbound(self, value: str, kind: str) -> str:
@@ -114,8 +139,8 @@ class Redactor:
             return self._known.find(text, start)
         return self._spans(text, start)
 
-    def _replace(self, text: str, put: Replacement, *, escape: bool) -> str:
-        return _put(text, self._spans(text), put, escape=escape)
+    def _in_command(self, command: str) -> list[Found]:
+        return self._finder.find_in_command(command) if self._rules.enabled else []
 
 
 def _is_binary(text: str) -> bool:
@@ -126,11 +151,7 @@ def _is_binary(text: str) -> bool:
 
 def _merge(found: list[Found], known: list[Found]) -> list[Found]:
     """Both, in order; where they overlap, what begins first and reaches furthest."""
-    result: list[Found] = []
-    for one in sorted([*found, *known], key=lambda one: (one.start, -one.end)):
-        if not result or one.start >= result[-1].end:
-            result.append(one)
-    return result
+    return without_overlaps([*found, *known])
 
 
 def _put(text: str, found: Iterable[Found], put: Replacement, *, escape: bool) -> str:
@@ -148,44 +169,11 @@ def _put(text: str, found: Iterable[Found], put: Replacement, *, escape: bool) -
     return "".join(parts)
 
 
-class _Known:
-    """Finds the values that were sealed before, in time that does not grow with their number.
-
-    Each is filed under its longest run of word characters; a text's runs are looked up.
-    """
-
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
-        self._filed: dict[str, list[tuple[str, int]]] | None = None  # run -> values with it, and where in them it is
-
-    def add(self, value: str) -> None:
-        filed = self._filed
-        if filed is None or len(value) < _MIN_KNOWN:
-            return
-        run = max(_CHUNK.finditer(value), key=lambda match: len(match.group()), default=None)
-        if run is not None:
-            entry = (value, run.start())
-            values = filed.setdefault(run.group(), [])
-            if entry not in values:
-                values.append(entry)
-
-    def find(self, text: str, start: int) -> list[Found]:
-        if self._filed is None:
-            self._filed = {}
-            for value in self._vault.values():
-                self.add(value)
-        filed = self._filed
-        if not filed or len(text) < _MIN_KNOWN:
-            return []
-        if filed.keys().isdisjoint(_CHUNK.findall(text, start)):
-            return []
-        found = []
-        for match in _CHUNK.finditer(text, start):
-            for value, offset in filed.get(match.group(), ()):
-                begin = match.start() - offset
-                if begin >= start and text.startswith(value, begin):
-                    found.append(Found(begin, begin + len(value), "secret"))
-        return found
+def _stored(text: str, find: Callable[[str], list[Found]], put: Replacement) -> str:
+    """A stored text with what else is found in it replaced. What holds a placeholder is sealed already."""
+    text, stand_in, before = placeholders.set_aside(text)
+    found = [one for one in find(text) if not before or stand_in not in text[one.start : one.end]]
+    return placeholders.put_back(_put(text, without_overlaps(found), put, escape=False), stand_in, before)
 
 
 class _Walk:
@@ -222,12 +210,7 @@ class _Walk:
         return found
 
     def _replaced(self, text: str, find: Callable[[str], list[Found]]) -> str:
-        if not self._stored:
-            return _put(text, find(text), self._put, escape=True)
-        text, stand_in, before = placeholders.set_aside(text)
-        # What holds a placeholder already is sealed.
-        found = [one for one in find(text) if not before or stand_in not in text[one.start : one.end]]
-        return placeholders.put_back(_put(text, found, self._put, escape=False), stand_in, before)
+        return _stored(text, find, self._put) if self._stored else _put(text, find(text), self._put, escape=True)
 
     def _hides_secret(self, text: str) -> bool:
         if len(text) > _BASE64_LIMIT * 4 // 3:

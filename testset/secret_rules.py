@@ -8,7 +8,7 @@ if a cheap test (`may_hold`) says that it is worth it: most texts hold none.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -58,6 +58,8 @@ _TAILS = {  # of names whose words are not told apart
     "sessiontoken": "token", "sessionid": "session", "phpsessid": "session", "jsessionid": "session",
 }  # fmt: skip
 _NO_SECRET_TOKENS = frozenset(["next", "page", "continuation", "pagination", "sync", "cursor", "start", "cancellation"])
+_PASS = frozenset(["", "db", "user", "admin", "root", "smtp", "mail", "redis", "mysql", "proxy", "auth", "login"])
+_IN_PATHS = frozenset(["reset", "password-reset", "reset-password", "magic-link"])  # what follows is a token
 _NUMERIC = frozenset(["password", "cvv"])  # kinds whose values may be bare numbers
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
 _SUBSCRIPT = re.compile(r"\[([^\[\]]+)\]\Z")
@@ -72,8 +74,13 @@ _HEADERS = {
 
 # -- shapes -----------------------------------------------------------------------------------------------------
 
+_JWT = (  # signed: three parts, of which the middle one may be missing; encrypted: five
+    r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{0,4096}\.[A-Za-z0-9_-]{0,2048}"
+    r"(?:\.[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{8,128})?"
+)
+_GOOGLE = r"\b(?:AIza[0-9A-Za-z_-]{30,64}|ya29\.[0-9A-Za-z_-]{20,1024}|GOCSPX-[0-9A-Za-z_-]{20,64})"
 _SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (  # kind, what it cannot be without, pattern
-    ("jwt", ("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,4096}\.[A-Za-z0-9_-]{4,4096}\.[A-Za-z0-9_-]{0,2048}"),
+    ("jwt", ("eyJ",), _JWT),
     (
         "private-key",
         ("PRIVATE KEY",),
@@ -87,19 +94,30 @@ _SHAPES: tuple[tuple[str, tuple[str, ...], str], ...] = (  # kind, what it canno
         r"\b(?:gh[pousr]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255})",
     ),
     ("gitlab-token", ("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,255}"),
-    ("slack-token", ("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,255}"),
+    ("slack-token", ("xox", "xapp-"), r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}"),
+    ("slack-webhook", ("hooks.slack.com/",), r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,100}"),
+    ("telegram-token", (":AA",), r"(?<!\d)\d{8,10}:AA[A-Za-z0-9_-]{32,34}"),
     (
         "stripe-key",
         ("k_live_", "k_test_", "whsec_"),
         r"\b(?:[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}|whsec_[A-Za-z0-9+/=]{16,255})",
     ),
-    ("google-key", ("AIza", "ya29."), r"\b(?:AIza[0-9A-Za-z_-]{30,64}|ya29\.[0-9A-Za-z_-]{20,1024})"),
+    ("google-key", ("AIza", "ya29.", "GOCSPX-"), _GOOGLE),
     ("sendgrid-key", ("SG.",), r"\bSG\.[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,64}"),
     ("npm-token", ("npm_",), r"\bnpm_[A-Za-z0-9]{30,64}"),
+    ("pypi-token", ("pypi-",), r"\bpypi-[A-Za-z0-9_-]{50,255}"),
+    (
+        "api-key",  # of OpenAI and those who write theirs alike, Hugging Face, DigitalOcean, Shopify, Square, Twilio
+        ("sk-", "hf_", "_v1_", "shpat_", "sq0", "SK"),
+        r"\b(?:sk-(?:[a-z]{2,12}\d{0,2}-){0,3}[A-Za-z0-9_-]{20,255}|hf_[A-Za-z0-9]{30,64}|do[opr]_v1_[a-f0-9]{64}"
+        r"|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|sq0(?:atp|csp)-[A-Za-z0-9_-]{22,64}|SK[0-9a-f]{32})\b",
+    ),
     (
         "password-hash",
-        ("$2a$", "$2b$", "$2y$", "$argon2"),
-        r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$[A-Za-z0-9+/=,$]{20,255}",
+        ("$2a$", "$2b$", "$2y$", "$argon2", "$5$", "$6$", "pbkdf2", "scrypt"),
+        r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}|\$argon2(?:id|i|d)\$[A-Za-z0-9+/=,$]{20,255}"
+        r"|\$[56]\$(?:rounds=\d{1,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43,86}"
+        r"|\b(?:pbkdf2[:_]sha\d{1,3}(?:\$|:)|scrypt:)\d[\d:]{0,30}\$[./A-Za-z0-9]{4,64}\$[A-Za-z0-9+/=]{20,255}",
     ),
 )
 
@@ -111,6 +129,10 @@ _JSON = re.compile(
     rf'(?:"(?P<value>(?:[^"\\]|\\.){{1,{_VALUE}}})"|(?P<number>-?\d[\d.eE+\-]{{0,32}}))',
     re.S,
 )
+_JSON_LIST = re.compile(  # {"password": ["x"]}: a form or headers, shown as JSON
+    r'"(?P<name>[\w.\- ]{1,64})"\s{0,32}:\s{0,32}\[(?P<values>(?:\s{0,64}"(?:[^"\\]|\\.){0,1000}",?){1,8})\s{0,64}\]'
+)
+_TEXTS = re.compile(rf'"(?P<value>(?:[^"\\]|\\.){{1,{_VALUE}}})"')
 _JSON_IN_JSON = re.compile(
     r'(?P<level>\\+)"(?P<name>[\w.\- ]{1,64})(?P=level)"\s{0,32}:\s{0,32}'
     rf'(?:(?P=level)"(?P<value>.{{1,{_VALUE}}}?)(?<!\\)(?P=level)"|(?P<number>-?\d[\d.]{{0,32}}))',
@@ -120,25 +142,47 @@ _FORM = re.compile(rf"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%+\-\[\]]{{1,100}})=(?P<v
 _QUOTED = re.compile(
     rf"\b(?P<name>[\w.\-]{{1,64}})['`\"]?\s{{0,8}}[=:]\s{{0,8}}'(?P<value>(?:[^'\\]|\\.|''){{1,{_VALUE}}})'", re.S
 )
-_XML = re.compile(rf"<(?P<name>[\w.\-:]{{1,64}})(?:\s[^<>]{{0,200}})?>(?P<value>[^<>]{{1,{_VALUE}}})</(?P=name)>")
+_XML = re.compile(
+    rf"<(?P<name>[\w.\-:]{{1,64}})(?:\s[^<>]{{0,200}})?>(?:<!\[CDATA\[)?(?P<value>[^<>]{{1,{_VALUE}}}?)(?:\]\]>)?</(?P=name)>"
+)
+_ATTRIBUTE = re.compile(rf"(?<![\w.\-])(?P<name>[\w.\-:]{{1,64}})\s?=\s?\"(?P<value>[^\"<>]{{1,{_VALUE}}})\"")
+_INPUT = re.compile(  # of an HTML form
+    rf"<input\b[^<>]{{0,300}}?\bname=[\"'](?P<name>[\w.\-\[\]]{{1,64}})[\"'][^<>]{{0,300}}?\bvalue=[\"'](?P<value>[^\"'<>]{{1,{_VALUE}}})"
+)
 _PART = re.compile(  # of a multipart body
     r'name="(?P<name>[^"\r\n]{1,100})"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,8}\r?\n'
     rf"(?P<value>.{{1,{_VALUE}}}?)(?=\r?\n--)",
     re.S,
 )
-_HEADER_LINE = re.compile(rf"^(?P<name>[A-Za-z0-9\-]{{3,64}}):[ \t]*(?P<value>[^\r\n]{{1,{_VALUE}}}?)[ \t]*\r?$", re.M)
+_HEADER_LINE = re.compile(
+    rf"^[ \t]{{0,32}}(?:- )?(?P<name>[A-Za-z0-9_.\-]{{3,64}}):[ \t]*(?P<value>[^\r\n]{{1,{_VALUE}}}?)[ \t]*\r?$", re.M
+)
+_DSN = re.compile(r"(?<![\w:/])[\w.\-]{1,64}:(?P<value>[^\s:@/\"'<>]{1,1000})@(?:tcp|unix)\(")  # Go's
 _USER = re.compile(r"://[^/\s:@\"'<>]{0,200}:(?P<value>[^/\s@\"'<>]{1,1000})@")
 _BEARER = re.compile(rf"\b[Bb]earer\s+(?P<value>[A-Za-z0-9._~+/\-]{{8,{_VALUE}}}={{0,2}})")
+_IN_PATH = re.compile(r"/(?P<name>[A-Za-z][\w\-]{2,40})/(?P<value>(?=[^/?#\s]*\d)[\w\-.~%]{16,512})(?=[/?#\s\"'<>]|\Z)")
 _SIGV4 = re.compile(r"\b(?:X-Amz-)?Signature=(?P<value>[0-9a-f]{64})")
 _SIGV4_KEY = re.compile(r"\bCredential=(?P<value>[^/,\s]{1,200})")
 _SCOPE = "/aws4_request"  # ends a SigV4 credential, of which only the key at its start is a secret
+_SIGNED = re.compile(
+    r"[?&](?:sig|signature|hmac)=(?P<value>[^&\s\"'<>#]{16,1000})", re.I
+)  # an address that opens a door
 _SCHEME = re.compile(r"[A-Za-z][\w\-]*\s+(?=\S)")
 _COOKIE = re.compile(r"(?:\A|(?<=[;,]))\s*[^=;,\s]+=\"?(?P<value>[^;\"]+)")
+
+# -- on a command line ------------------------------------------------------------------------------------------
+
+_WORD = r"(?:\"(?P<double>[^\"]{1,4096})\"|'(?P<single>[^']{1,4096})'|(?P<bare>[^\s\"';&|<>()]{1,4096}))"
+_ASSIGNED = re.compile(rf"(?<![\w\-])-{{0,2}}(?P<name>[A-Za-z_][\w.\-]{{0,63}})={_WORD}")
+_OPTION = re.compile(rf"(?<!\S)--?(?P<name>[A-Za-z][\w.\-]{{0,63}})[ \t]+(?!-){_WORD}")
+_QUOTED_HEADER = re.compile(r"[\"'](?P<name>[A-Za-z][A-Za-z0-9\-]{2,63}):\s*(?P<value>[^\"']{1,4096})[\"']")
+_NO_LITERAL = re.compile(r"[$`~@]|\.{0,2}/")  # what begins so is a variable or a file: it only leads to a secret
+_PLAIN_WORD = re.compile(r"[a-z]+\Z|[A-Z]+\Z|\d+\Z")
 
 # A text without any of these holds no name that this page knows.
 _STEMS = (
     "pass", "pwd", "secret", "token", "jwt", "key", "sess", "sid", "credential", "authorization", "bearer", "signature",
-    "cookie", "otp", "cvv", "cvc", "://",
+    "cookie", "otp", "cvv", "cvc", "://", "@tcp(", "@unix(", "sig=", "hmac=", "reset", "identified",
 )  # fmt: skip
 _HARMLESS = re.compile(
     r"(?:null|none|true|false|undefined|\?|\*+|\$\d+|%s|:\w+|\{\{(?:secret|redacted) \"[^\"]*\"\}\})\Z", re.I
@@ -194,6 +238,8 @@ class Finder:
             return "secret"
         if words[-1] == "token" and len(words) > 1 and words[-2] in _NO_SECRET_TOKENS:
             return None
+        if words[-1] == "pass" and "".join(words[-2:-1]) in _PASS:
+            return "password"
         return (
             _LAST_THREE.get(" ".join(words[-3:]))
             or _LAST_TWO.get(" ".join(words[-2:]))
@@ -217,12 +263,7 @@ class Finder:
     def find(self, text: str, start: int = 0) -> list[Found]:
         """The secrets in a text from `start` on, in order, none overlapping another."""
         found = [one for one in self._all(text, start) if not self.is_exempt(text[one.start : one.end])]
-        found.sort(key=lambda one: (one.start, -one.end))
-        result: list[Found] = []
-        for one in found:
-            if not result or one.start >= result[-1].end:
-                result.append(one)
-        return result
+        return without_overlaps(found)
 
     def find_in_header(self, kind: str, value: str) -> list[Found]:
         """The secrets in the value of a header that `kind_of_header` calls a secret."""
@@ -267,6 +308,10 @@ class Finder:
             return
         if '"' in text:
             yield from self._named(_JSON.finditer(text, start))
+            if "[" in text:
+                yield from self._in_lists(text, start)
+            if '="' in text or '= "' in text:
+                yield from self._named(_ATTRIBUTE.finditer(text, start))
             if '\\"' in text:
                 yield from self._named(_JSON_IN_JSON.finditer(text, start))
             if "name=" in text:
@@ -277,6 +322,8 @@ class Finder:
             yield from self._named(_QUOTED.finditer(text, start))
         if "</" in text:
             yield from self._named(_XML.finditer(text, start))
+        if "<input" in text:
+            yield from self._named(_INPUT.finditer(text, start))
         if ": " in text:
             for match in _HEADER_LINE.finditer(text, start):
                 header = self.kind_of_header(match["name"])
@@ -287,12 +334,64 @@ class Finder:
         if "://" in text:
             for match in _USER.finditer(text, start):
                 yield Found(*match.span("value"), "password")
+        if "@tcp(" in text or "@unix(" in text:
+            for match in _DSN.finditer(text, start):
+                yield Found(*match.span("value"), "password")
+        if text.count("/") > 1:
+            for match in _IN_PATH.finditer(text, start):
+                named = "token" if match["name"].lower() in _IN_PATHS else self.kind_of_name(match["name"])
+                if named is not None:
+                    yield Found(*match.span("value"), self.kind_of_shape(match["value"]) or named)
+        if "sig" in lower or "hmac=" in lower:
+            for match in _SIGNED.finditer(text, start):
+                yield Found(*match.span("value"), "signature")
         if "bearer" in lower:
             for match in _BEARER.finditer(text, start):
                 yield Found(*match.span("value"), self.kind_of_shape(match["value"]) or "bearer")
         if "signature=" in lower:
             for match in _SIGV4.finditer(text, start):
                 yield Found(*match.span("value"), "signature")
+
+    def find_in_command(self, command: str) -> list[Found]:
+        """The secrets on a command line: what is said by name, and what is one anywhere."""
+        found = self.find(command)
+        for pattern in (_ASSIGNED, _OPTION):
+            for match in pattern.finditer(command):
+                kind = self.kind_of_name(match["name"])
+                if kind is not None:
+                    word = next(name for name in ("double", "single", "bare") if match[name] is not None)
+                    found.append(Found(*match.span(word), self.kind_of_shape(match[word]) or kind))
+        for match in _QUOTED_HEADER.finditer(command):
+            header = self.kind_of_header(match["name"])
+            if header is not None:
+                offset = match.start("value")
+                found += [
+                    Found(offset + one.start, offset + one.end, one.kind)
+                    for one in self.find_in_header(header, match["value"])
+                ]
+        return without_overlaps(
+            one
+            for one in found
+            if not _NO_LITERAL.match(command, one.start) and not self.is_exempt(command[one.start : one.end])
+        )
+
+    def of_environment(self, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """The values that are secrets: (value, kind). A plain word is none: it could be any word of a document."""
+        for name, value in environment.items():
+            kind = self.kind_of_name(name)
+            if kind not in (None, "session") and not _NO_LITERAL.match(value) and not _PLAIN_WORD.match(value):
+                if not self.is_exempt(value):
+                    yield value, kind or "secret"
+            elif self.may_hold(value):
+                for one in self.find(value):
+                    yield value[one.start : one.end], one.kind
+
+    def _in_lists(self, text: str, start: int) -> Iterator[Found]:
+        for match in _JSON_LIST.finditer(text, start):
+            kind = self.kind_of_name(match["name"])
+            if kind is not None:
+                for value in _TEXTS.finditer(text, *match.span("values")):
+                    yield Found(*value.span("value"), self.kind_of_shape(value["value"]) or kind)
 
     def _named(self, matches: Iterable[re.Match[str]]) -> Iterator[Found]:
         for match in matches:
@@ -333,6 +432,15 @@ class Finder:
 
 
 _COOKIE_ATTRIBUTES = frozenset(["path", "domain", "expires", "max-age", "samesite", "priority", "version"])
+
+
+def without_overlaps(found: Iterable[Found]) -> list[Found]:
+    """In order; of two that overlap, what begins first and reaches furthest."""
+    result: list[Found] = []
+    for one in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not result or one.start >= result[-1].end:
+            result.append(one)
+    return result
 
 
 def joined(name: str) -> str:

@@ -14,7 +14,10 @@ _TOKEN = re.compile(
     r"|(?P<sign>[(),=;.]|<=>|<>|!=|[<>]=?)|--[^\n]*|/\*.*?\*/|\S",
     re.S,
 )
-_COMPARING = frozenset(["=", "<=>", "<>", "!=", "like", ":="])
+_COMPARING = frozenset(["=", "<=>", "<>", "!=", "like", ":=", "in"])
+_LOGIN = re.compile(  # of a statement about users
+    r"\b(?:identified\s+(?:with\s+\S+\s+)?(?:by|as)|set\s+password(?:\s+for\s+\S+)?\s*=)\s*'((?:[^'\\]|\\.|'')+)'", re.I
+)
 
 
 class _Value(NamedTuple):
@@ -29,6 +32,8 @@ def named_literals(query: str) -> Iterator[tuple[str, int, int]]:
     for value in _values(query):
         if value.name is not None and not value.is_mark:
             yield value.name, value.start + 1, value.end - 1
+    for match in _LOGIN.finditer(query):
+        yield "password", *match.span(1)
 
 
 def names_of_parameters(query: str) -> list[str | None]:
@@ -39,36 +44,42 @@ def names_of_parameters(query: str) -> list[str | None]:
 def _values(query: str) -> Iterator[_Value]:
     columns: list[str] = []  # of an INSERT
     inserting = in_columns = in_values = False
-    depth = position = 0
-    name = comparing = None
+    position = 0
+    name = comparing = held = None
+    around: list[str | None] = []  # by open parenthesis: what the values in it are compared with, or given to
     for match in _TOKEN.finditer(query):
         token = match.group()
         word = token.lower()
         if match["name"]:
             if word in ("insert", "replace"):
                 inserting, columns = True, []
-            elif inserting and word in ("values", "value") and depth == 0:
+            elif inserting and word in ("values", "value") and not around:
                 in_values = True
-            elif word in ("on", "select", "set") and depth == 0:
+            elif word in ("on", "select", "set") and not around:
                 in_values = in_columns = inserting = False
-            if in_columns and depth == 1:
+            if in_columns and len(around) == 1:
                 columns.append(token.strip("`"))
             if word in _COMPARING:
                 comparing = name
             else:
-                name, comparing = token.strip("`"), None
+                name, held, comparing = token.strip("`"), comparing, None
         elif match["sign"]:
-            if token == "(":
-                depth += 1
-                in_columns = inserting and not in_values and depth == 1 and not columns
-                position = 0 if depth == 1 else position
-            elif token == ")":
-                depth = max(0, depth - 1)
+            if token == "(":  # of a function, or a list: SHA2('x', 256), IN ('x', 'y'), PASSWORD('x')
+                opens = comparing or held or (name if name is not None and name.lower() == "password" else None)
+                around.append(opens if not (inserting and len(around) == 0) else None)
+                in_columns = inserting and not in_values and len(around) == 1 and not columns
+                position = 0 if len(around) == 1 else position
+                comparing, held = around[-1], None
+                continue
+            if token == ")":
+                if around:
+                    around.pop()
                 in_columns = False
-            elif token == "," and depth == 1:
+            elif token == "," and len(around) == 1:
                 position += 1
-            comparing = name if token in _COMPARING else comparing if token == "(" else None
+            held = None
+            comparing = name if token in _COMPARING else around[-1] if token == "," and around else None
         elif match["string"] or match["mark"]:
-            label = dict(enumerate(columns)).get(position) if in_values and depth >= 1 else comparing
+            label = dict(enumerate(columns)).get(position) if in_values and around else comparing
             yield _Value(label, match.start(), match.end(), bool(match["mark"]))
             comparing = None

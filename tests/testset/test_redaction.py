@@ -125,6 +125,18 @@ def test_names_of_no_secrets(name: str) -> None:
         ),
         ("GET / HTTP/1.1\r\nAuthorization: Bearer abc\r\n\r\n", 'GET / HTTP/1.1\r\nAuthorization: Bearer {{secret "bearer-1"}}\r\n\r\n'),
         ("mysql://root:pw@db:3306/orders", 'mysql://root:{{secret "password-1"}}@db:3306/orders'),
+        ("root:pw@tcp(db:3306)/orders", 'root:{{secret "password-1"}}@tcp(db:3306)/orders'),
+        ("Server=db;User Id=sa;Password=pw;Database=x", 'Server=db;User Id=sa;Password={{secret "password-1"}};Database=x'),
+        ('{"form": {"password": ["a", "b"]}}', '{"form": {"password": ["{{secret "password-1"}}", "{{secret "password-2"}}"]}}'),
+        ('{"db_pass": "a", "day_pass": "b"}', '{"db_pass": "{{secret "password-1"}}", "day_pass": "b"}'),
+        ('<login password="pw"/>', '<login password="{{secret "password-1"}}"/>'),
+        ("<Password><![CDATA[pw]]></Password>", '<Password><![CDATA[{{secret "password-1"}}]]></Password>'),
+        ("<input type='hidden' name='csrf_token' value='t'>", "<input type='hidden' name='csrf_token' value='{{secret \"token-1\"}}'>"),
+        ("db:\n  - db_password: pw\n", 'db:\n  - db_password: {{secret "password-1"}}\n'),
+        ("GET /reset/8c1f0a77b2e94d0c HTTP/1.1", 'GET /reset/{{secret "token-1"}} HTTP/1.1'),
+        ("GET /token/introspection-endpoint HTTP/1.1", "GET /token/introspection-endpoint HTTP/1.1"),
+        ("http://files/a.pdf?se=2030&sig=8c1f0a77b2e94d0c%3D", 'http://files/a.pdf?se=2030&sig={{secret "signature-1"}}'),
+        ("https://hooks.slack.com/services/T00000000/B00000000/abcdefgh", 'https://hooks.slack.com/services/{{secret "slack-webhook-1"}}'),
     ],
 )  # fmt: skip
 def test_texts(redactor: Redactor, vault: Vault, text: str, expected: str) -> None:
@@ -196,6 +208,24 @@ def test_result_sets_and_statements(redactor: Redactor) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("statement", "secrets"),
+    [
+        ("SELECT id FROM users WHERE password = SHA2('pw', 256)", ["pw"]),
+        ("UPDATE users SET password = AES_ENCRYPT(CONCAT('a', 'pw'), 'k'), name = 'b'", ["a", "pw", "k"]),
+        ("SELECT 1 FROM sessions WHERE token IN ('a', 'b') AND name = 'c'", ["a", "b"]),
+        ("CREATE USER app IDENTIFIED BY 'pw'", ["pw"]),
+        ("SET PASSWORD FOR app = 'pw'", ["pw"]),
+        ("SELECT PASSWORD('pw')", ["pw"]),
+        ("INSERT INTO users (name, password) VALUES (UPPER('b'), MD5('pw'))", ["pw"]),
+        ("SELECT name FROM a WHERE (name = 'b') AND (b.password = ('pw'))", ["pw"]),
+    ],
+)
+def test_literals_of_statements(redactor: Redactor, vault: Vault, statement: str, secrets: list[str]) -> None:
+    redacted(redactor, {"query": statement})
+    assert list(vault.values()) == secrets
+
+
 # -- by shape ---------------------------------------------------------------------------------------------------
 
 SHAPES = {
@@ -210,6 +240,9 @@ SHAPES = {
     "sendgrid-key": "SG." + "a" * 22 + "." + "b" * 43,
     "npm-token": "npm_" + "z" * 36,
     "password-hash": "$2b$12$" + "R" * 53,
+    "api-key": "sk-proj-" + "T3BlbkFJ" * 4,
+    "telegram-token": "123456789:AA" + "x" * 33,
+    "pypi-token": "pypi-" + "A" * 60,
 }
 
 
@@ -241,6 +274,72 @@ def test_a_secret_is_found_again_where_nothing_else_tells_it(redactor: Redactor,
     for where in (redactor, later):
         assert body(where, f"SELECT 1 /* {secret} */") == 'SELECT 1 /* {{secret "token-1"}} */'
         assert where.redact_text(f"the app said {secret}") == 'the app said {{secret "token-1"}}'
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "wrong password {}.", "id3{}", "{}and more", "a%3D{}%26", "line\\n{}\\n", "<b>{}</b>", "$14\r\n{}\r\n", "({})", "_{}_", "{}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "value", ["hunter2hunter2", "a-b-c-d-e-f", "8f14e45f-ceea-467f-a0e6-5bd1d7a2c1b3", "p@ss w0rd/ü!"]
+)
+def test_what_is_known_is_found_whatever_is_around_it(redactor: Redactor, value: str, around: str) -> None:
+    body(redactor, json.dumps({"password": value}, ensure_ascii=False))
+    assert body(redactor, around.format(value)) == around.format('{{secret "password-1"}}')
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "p%40ss%20w0rd%2F%22x%22", "p%40ss+w0rd%2F%22x%22", 'p@ss w0rd/\\"x\\"', "p@ss w0rd/&quot;x&quot;", "cEBzcyB3MHJkLyJ4Ig",
+    ],
+)  # fmt: skip
+def test_what_is_known_is_found_in_other_writings(redactor: Redactor, vault: Vault, form: str) -> None:
+    header(redactor, "Authorization", "Basic " + base64.b64encode(b'app:p@ss w0rd/"x"').decode())
+    hidden = body(redactor, f"it was {form} then")
+    assert hidden == 'it was {{secret "password-1"}} then'
+    assert vault.unseal(hidden) == f"it was {form} then"
+
+
+def test_the_app_s_environment_is_known(redactor: Redactor) -> None:
+    redactor.expect(
+        {
+            "PAYMENT_TOKEN": "env-canary-1", "DATABASE_URL": "mysql://app:url-canary-2@db/x", "SESSION_KEY": "development",
+            "TLS_PRIVATE_KEY": "/etc/ssl/app.key", "LANG": "en_GB.UTF-8",
+        },
+        "SMTP_PASSWORD=line-canary-3 python app.py --port 80",
+    )  # fmt: skip
+    assert body(redactor, "env-canary-1 url-canary-2 line-canary-3 development /etc/ssl/app.key en_GB.UTF-8") == (
+        '{{secret "token-1"}} {{secret "password-1"}} {{secret "password-2"}} development /etc/ssl/app.key en_GB.UTF-8'
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("TOKEN=abc python app.py", 'TOKEN={{secret "token-1"}} python app.py'),
+        ("DB_PASSWORD='a b' ./app", "DB_PASSWORD='{{secret \"password-1\"}}' ./app"),
+        ('DB_PASSWORD="a b" ./app', 'DB_PASSWORD="{{secret "password-1"}}" ./app'),
+        ("./app --api-key abc --port 80", './app --api-key {{secret "api-key-1"}} --port 80'),
+        ("./app --api-key=abc --token $TOKEN", './app --api-key={{secret "api-key-1"}} --token $TOKEN'),
+        ("./app --private-key /etc/key.pem", "./app --private-key /etc/key.pem"),
+        ("DSN=mysql://a:b@c/d ./app", 'DSN=mysql://a:{{secret "password-1"}}@c/d ./app'),
+        ("""curl -H "X-Api-Key: abc" http://x""", """curl -H "X-Api-Key: {{secret "api-key-1"}}" http://x"""),
+        ("./app --password && echo done", "./app --password && echo done"),
+        ("python app.py 8080", "python app.py 8080"),
+    ],
+)
+def test_commands(redactor: Redactor, vault: Vault, command: str, expected: str) -> None:
+    assert redactor.redact_command(command) == expected
+    assert vault.unseal(expected) == command
+
+
+def test_a_report_about_what_is_sealed(redactor: Redactor, vault: Vault) -> None:
+    token = vault.seal("abcdefgh1", "token")
+    text = f'GET /a?token={token}&password=pw {{"token": "{token}"}}'
+    assert redactor.redact_text(text) == text.replace("=pw", '={{redacted "password"}}')
 
 
 def test_reports_seal_nothing(redactor: Redactor, vault: Vault) -> None:
