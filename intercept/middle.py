@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from intercept.journal import CLIENT, FRAME, Kind
 from intercept.secure import Secure
-from intercept.turns import GONE, IN, OUT
+from intercept.turns import GONE, IN, OUT, Sender
 from testset.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ class Middle:
         except ProtocolError:
             connection.reset(leg)
             return
-        answer = end.outgoing()
-        if answer:
-            connection.turns.sends.append((connection.sender(back), answer))
+        connection.turns.sends.append((self._answer(end, connection.sender(back)), b""))
         if end.failed is not None or (not data and not end.established):
             self.failed(leg, end.failed or "the connection was closed")
             return
@@ -103,6 +101,18 @@ class Middle:
             other = self.ends[1 - leg.side]
             last = (lambda: connection.sender(leg)(other.finish())) if other is not None else None
             connection.end(leg, back, last)
+
+    @staticmethod
+    def _answer(end: Secure, send: Sender) -> Sender:
+        """Passes on what TLS itself has to say, taken when it is sent: what was encrypted first must go first, and the
+        other side may have said something in the same turn."""
+
+        def answer(_nothing: bytes) -> None:
+            data = end.outgoing()
+            if data:
+                send(data)
+
+        return answer
 
     def keep(self, leg: Leg, data: bytes) -> None:
         connection = self.connection
