@@ -222,10 +222,15 @@ class MysqlResponder:
     def _go_on(self, acts: list[Act]) -> list[Act]:
         """Reads what is here, until something is asked or the client changes to TLS."""
         while not self._asking and self._phase is not _Phase.OVER:
-            packet = self._incoming.next()
-            if packet is None:
-                return self._hang(acts) if self._ended else acts
-            self._packet(packet, acts)
+            try:
+                packet = self._incoming.next()
+                if packet is None:
+                    return self._hang(acts) if self._ended else acts
+                self._packet(packet, acts)
+            except ProtocolError:
+                if not acts:
+                    raise
+                return self._hang(acts, reset=True)  # what was owed is sent first
         return acts
 
     def _hang(self, acts: list[Act], *, reset: bool = False) -> list[Act]:
