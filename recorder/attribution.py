@@ -21,7 +21,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
-from protocols.furniture import Room
+from protocols.furniture import Queueing, Room
 from protocols.registry import room_named
 from recorder.flow import Traits, traits
 from recorder.recurrence import Recurrence
@@ -32,6 +32,8 @@ BACKGROUND = "background"
 
 _STILL_NS = 2_000_000_000  # how long after its response a test may claim what carries its values
 _UNKNOWN = Traits(frozenset(), frozenset(), frozenset(), frozenset())
+_NO_QUEUE = Queueing()
+_HANDLES = 4096  # of messages that may still be spoken of
 _REMEMBERED = 64  # settled exchanges of a route that may turn out to be background
 
 Settled = tuple[Exchange[Any, Any], str]
@@ -72,6 +74,7 @@ class Attribution:
         self._windows: list[_Window] = []  # by start
         self._waiting: list[tuple[int, int, Exchange[Any, Any]]] = []  # by start
         self._turn = 0
+        self._takers: dict[str, Sequence[_Window]] = {}  # by handle: the tests that a message belongs to
         self._recurrence = Recurrence()
         self._answered: set[Server] = set()  # destinations that start-up has reached
         self._failed: list[Exchange[Any, Any]] = []  # start-up's attempts that may still be followed by a success
@@ -150,15 +153,18 @@ class Attribution:
         # Before the latest request, or inside one; after them all, the next request must have begun first.
         return started_ns < latest.started_ns or any(_holds(one, started_ns) for one in self._windows)
 
+    def _queueing(self, exchange: Exchange[Any, Any]) -> Queueing:
+        return self._room_of(exchange.protocol).queueing(exchange) or _NO_QUEUE
+
     def _is_delivery(self, exchange: Exchange[Any, Any]) -> bool:
-        doing = self._room_of(exchange.protocol).queueing(exchange)
-        return doing is not None and bool(doing.taken)
+        return bool(self._queueing(exchange).taken)
 
     def _when(self, exchange: Exchange[Any, Any]) -> int:
         return exchange.ended_ns if self._is_delivery(exchange) else exchange.started_ns
 
     def _owned(self, exchange: Exchange[Any, Any]) -> list[Settled]:
-        when, delivery = self._when(exchange), self._is_delivery(exchange)
+        when, doing = self._when(exchange), self._queueing(exchange)
+        delivery = bool(doing.taken)
         inside = [one for one in self._windows if _holds(one, when)]
         before = [one for one in self._windows if one.ended_ns < when]
         if not inside and not before:
@@ -166,8 +172,12 @@ class Attribution:
         room = self._room_of(exchange.protocol)
         seen = traits(room, exchange, answer=delivery)
         candidates, owners = self._claim(seen, when, inside, before)
-        if len(inside) == 1 and not owners and room.is_effect(exchange.request):
-            candidates = self._late(seen, when, inside[0], before)
+        if inside and not owners and room.is_effect(exchange.request):
+            candidates = self._late(seen, when, inside, before)
+        takers = {id(one): one for handle in doing.handles for one in self._takers.get(handle, ())}
+        if takers:  # it speaks of a message: in a replay it comes as soon as that has come, or as late as it did
+            every = {**takers, **{id(one): one for one in candidates}}
+            candidates, owners = sorted(every.values(), key=lambda one: one.started_ns), ()
         route = _route(room, exchange)
         if self._recurrence.recurs(route) and not owners:
             return [(exchange, BACKGROUND)]
@@ -175,6 +185,10 @@ class Attribution:
         for one in owners or (candidates if len(candidates) == 1 else ()):
             one.marks |= traits(room, exchange, answer=True).marks
         owner = "+".join(one.name for one in named if one.name is not None) if named else BACKGROUND
+        if delivery:
+            self._takers.update(dict.fromkeys(doing.handles, named))
+            for handle in tuple(self._takers)[:-_HANDLES]:
+                del self._takers[handle]
         if len(self._settled[route]) < _REMEMBERED and not delivery:
             self._settled[route].append((exchange.id, owner))
         return [(exchange, owner)]
@@ -200,12 +214,14 @@ class Attribution:
             or _only(_carriers(candidates, seen.hints, lambda one: one.request.hints))
         )
 
-    def _late(self, seen: Traits, started_ns: int, inside: _Window, before: Sequence[_Window]) -> Sequence[_Window]:
+    def _late(
+        self, seen: Traits, started_ns: int, inside: Sequence[_Window], before: Sequence[_Window]
+    ) -> Sequence[_Window]:
         """What a test leaves behind may run into the next one. It did so in the recording, and may not in a replay:
         where the values say so, it belongs to both."""
         recent = [one for one in before if one.ended_ns >= started_ns - _STILL_NS]
-        late = _only(_carriers([*recent, inside], seen.marks, lambda one: one.marks))
-        return [*late, inside] if late and late[0] is not inside else [inside]
+        late = _only(_carriers([*recent, *inside], seen.marks, lambda one: one.marks))
+        return [*late, *inside] if late and late[0] not in inside else inside
 
     def _startup(self, exchange: Exchange[Any, Any]) -> list[Settled]:
         """A failed attempt is kept back until it is known that none after it succeeds."""

@@ -39,9 +39,7 @@ def traits(room: Room, exchange: Exchange[Any, Any], *, answer: bool) -> Traits:
     _, _, address = room.title(exchange.server, exchange.request).partition(" ")
     address = address.partition("://")[2].partition("/")[2]
     content = [_text(value) for value in values if not value.place.startswith("header.")]
-    doing = room.queueing(exchange)
-    names = (*doing.sent, *(doing.taken or ()), *doing.handles) if doing is not None else ()
-    marks = frozenset(names).union(_marks([*content, address, *(_text(value) for value in told)]))
+    marks = frozenset(_marks([*content, address, *(_text(value) for value in told)]))
     hints = {text for text in (*content, *_NUMBERED.findall(address)) if _is_telling(text)}
     return Traits(
         traces=frozenset(_traces(exchange.request)),

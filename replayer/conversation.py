@@ -88,6 +88,11 @@ class Answers:
         found = self.replay.find_if_any(room, server, request, time.time_ns())
         return otherwise if found is None else self._reply(room, found, request)
 
+    def delivery(self, room: Room, server: Server, request: Any) -> Reply | None:
+        """What has come by now for a poll that waits."""
+        found = self.replay.delivery(room, server, request, time.time_ns())
+        return self._reply(room, found, request) if found is not None else None
+
     def beginning(self, room: Room, server: Server, request: Any) -> Reply | None:
         """For a protocol that asks before its request is whole: a recording that begins so."""
         if room.opens is not None:
@@ -348,24 +353,23 @@ class Conversation(asyncio.Protocol):
         if found.ending is Ending.TIMED_OUT:
             return []  # silence, as recorded: the app has a time-out of its own
         if found.after:
-            self._wait(room, responder, request, found.after)
+            self._wait(room, responder, request, found)
             return []
         return responder.answer(found)
 
-    def _wait(self, room: Room, responder: Responder, request: Any, seconds: float) -> None:
-        """Nothing has come for a poll: it is answered when something does, and after `seconds` in any case."""
+    def _wait(self, room: Room, responder: Responder, request: Any, nothing: Reply) -> None:
+        """Nothing has come for a poll: it is answered as soon as something does, and told so in the end."""
         answers = self._answers()
 
         def look(last: bool) -> bool:
             if self._responder is not responder:
                 return True  # nobody waits any more, and what has come is for another
-            found = answers.find(room, self._server, request)
-            if isinstance(found, Reply) and (last or not found.after):
-                self._do(lambda responder: responder.answer(found))
-                return True
-            return last
+            reply = answers.delivery(room, self._server, request) or (nothing if last else None)
+            if reply is not None:
+                self._do(lambda responder: responder.answer(reply))
+            return reply is not None
 
-        answers.polls.wait(look, seconds)
+        answers.polls.wait(look, nothing.after)
 
     async def _ask_outside(self, request: Any, passed: Passed) -> None:
         reply = await ask(self._server, request, passed)

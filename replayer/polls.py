@@ -58,7 +58,8 @@ def nothing_yet(room: Room, request: Any, recorded: Exchange[Any, Any]) -> Reply
     poll = room.poll(request)
     assert poll is not None, "only a poll is told that nothing has come"
     doing = room.queueing(recorded)
-    if recorded.response is None or (doing is not None and doing.taken):
+    answered = recorded.ending is Ending.ANSWERED and recorded.response is not None
+    if not answered or (doing is not None and doing.taken):
         return Reply(poll.nothing, Ending.ANSWERED, after=max(poll.seconds or 0.0, _SHORTEST))
     took = (recorded.ended_ns - recorded.started_ns) / 1e9
     seconds = took if poll.seconds is None else min(took, poll.seconds)

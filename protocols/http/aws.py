@@ -7,15 +7,14 @@ adds is in `sqs`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from protocols.http import wire
-from protocols.http.wire import Headers, HttpRequest
+from protocols.http import contents, wire
+from protocols.http.wire import HttpRequest
 from testset.model import Body
 
 Parameters = Mapping[str, Any]
@@ -38,7 +37,6 @@ _SIGNING = frozenset(
 _SERVICE = re.compile(r"Credential=[^,]*?/\d{8}/[^/,]+/([a-z0-9-]+)/aws4_request")
 _QUERY_VERSION = re.compile(r"\d{4}-\d\d-\d\d")
 SQS_VERSION = "2012-11-05"
-_CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=[0-9a-f]*)?\r\n")
 _LARGEST = 4 << 20  # bytes of a body that is looked into for an operation
 
 
@@ -102,12 +100,9 @@ def call(request: HttpRequest) -> Call | None:
 
 
 def _json(body: Body) -> Parameters:
-    if not isinstance(body, bytes) or len(body) > _LARGEST:
-        return {}
-    try:
-        data = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        return {}
+    data = (
+        contents.json_of(body.decode("utf-8", "replace")) if isinstance(body, bytes) and len(body) <= _LARGEST else None
+    )
     return data if isinstance(data, dict) else {}
 
 
@@ -163,35 +158,3 @@ def _with_lists(tree: Any) -> Any:
     if tree and all(step.isdigit() for step in tree):
         return [_with_lists(tree[step]) for step in sorted(tree, key=int)]
     return {step: _with_lists(below) for step, below in tree.items()}
-
-
-# -- signatures within the body ---------------------------------------------------------------------------------
-
-
-def payload(headers: Headers, body: Body) -> Body:
-    """The body without the frames and signatures of a streaming upload (`aws-chunked`), if it has any."""
-    if isinstance(body, bytes) and is_chunked(headers):
-        plain = _unframed(body)
-        return body if plain is None else plain
-    return body
-
-
-def is_chunked(headers: Headers) -> bool:
-    return wire.has_token(headers, "content-encoding", "aws-chunked") or (
-        wire.header(headers, "x-amz-content-sha256") or ""
-    ).startswith("STREAMING-")
-
-
-def _unframed(body: bytes) -> bytes | None:
-    pieces: list[bytes] = []
-    position = 0
-    while (head := _CHUNK.match(body, position)) is not None:
-        size = int(head[1], 16)
-        if size == 0:
-            return b"".join(pieces)  # trailers follow: checksums of what is here
-        position = head.end() + size
-        if body[position : position + 2] != b"\r\n":
-            return None
-        pieces.append(body[head.end() : position])
-        position += 2
-    return None

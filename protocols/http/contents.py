@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from protocols.furniture import Value
-from protocols.http import aws, codings, wire
+from protocols.http import aws_chunked, codings, wire
 from protocols.http.wire import Headers, HttpResponse
 from testset.errors import ProtocolError
 from testset.model import Body, FileBody
@@ -48,8 +48,7 @@ def body_values(headers: Headers, body: Body) -> list[Value]:
 
 def _payload(headers: Headers, body: bytes) -> bytes:
     """The body as it was before it was packed for the way."""
-    plain = aws.payload(headers, body)
-    assert isinstance(plain, bytes)
+    plain = aws_chunked.payload(headers, body)
     return plain if len(plain) >= LARGE else plain_body(headers, plain)
 
 
@@ -129,8 +128,8 @@ def _parameters(headers: Headers) -> dict[str, str]:
     found = {}
     for name, star, quoted, bare in _PARAMETER.findall(wire.header(headers, "content-disposition") or ""):
         found[name.lower() + star] = re.sub(r"\\(.)", r"\1", quoted) or bare
-    if "filename*" in found:
-        found["filename"] = found.pop("filename*")
+    if "filename*" in found:  # UTF-8''%e2%82%ac.txt
+        found["filename"] = unquote(found["filename*"].rpartition("'")[2])
     return found
 
 

@@ -95,7 +95,7 @@ def _operation(request: HttpRequest) -> str:
     """What one path serves many of, and of what: `DynamoDB_20120810.PutItem orders`."""
     asked = aws.call(request)
     if asked is not None:
-        return f"{asked.operation} {asked.subject}".strip()
+        return f"{asked.name} {asked.subject}".strip()
     return (wire.header(request.headers, "soapaction") or "").strip('"')
 
 
@@ -150,7 +150,8 @@ def values(request: HttpRequest) -> list[Value]:
         result.extend(value for value in found if value.place[len("query.") :] not in signing)
     result.extend(header_values(request.headers))
     asked = sqs.call(request)
-    result.extend(body_values(request.headers, request.body) if asked is None else sqs.values(asked))
+    known = asked is not None and asked.parameters
+    result.extend(sqs.values(asked) if asked and known else body_values(request.headers, request.body))
     return result
 
 

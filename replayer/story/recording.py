@@ -142,7 +142,7 @@ class Story:
         self.options = options if options is not None else Options()
         self.room_of = room_of
         self.tests: dict[str, Told] = {}
-        self.groups: dict[str, list[str]] = defaultdict(list)  # of a test: the groups that it is in
+        self.groups: dict[str, list[str]] = defaultdict(list)  # of a test: the groups that are at work while it runs
         self.entries: dict[str, list[Entry]] = defaultdict(list)  # by owner
         self.routes: dict[Hashable, int] = {}
         self.by_route: dict[int, Bucket] = defaultdict(Bucket)
@@ -314,12 +314,17 @@ class Story:
         self.by_server[(protocol, mock.exchange.server)].entries.append(entry)
         self.by_protocol[protocol].entries.append(entry)
         if len(self.entries[entry.owner]) == 1 and "+" in entry.owner:
-            for member in entry.owner.split("+"):
-                self.groups[member].append(entry.owner)
+            for test in self._span(entry.owner):
+                self.groups[test].append(entry.owner)
 
     def _echoes(self, room: Room, exchange: Exchange[Any, Any]) -> Iterable[str]:
         values: Sequence[Value] = room.response_values(exchange.response) if exchange.response is not None else ()
         return dict.fromkeys(atom for _, atom in atoms_of(values))
+
+    def _span(self, group: str) -> list[str]:
+        """The tests of a group, and those between: what the first leaves behind may come while these run."""
+        ranks = [self.tests[member].rank for member in group.split("+") if member in self.tests]
+        return [name for name, told in self.tests.items() if ranks and min(ranks) <= told.rank <= max(ranks)]
 
     def _rank(self, owner: str, started_ns: int) -> int:
         if owner == STARTUP:

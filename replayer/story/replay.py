@@ -17,6 +17,7 @@ file: times come with the calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any
 
 from protocols.furniture import Difference, Room, Value
@@ -195,6 +196,11 @@ class Replay:
             return self._delivered(levels) or self._nothing_yet(levels) or self._miss(asked)
         return self._recorded(asked, levels) or self._changed(asked) or self._miss(asked)
 
+    def delivery(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | None:
+        """What has come for a poll by now."""
+        _, levels = self._look(room, server, request, now_ns)
+        return self._delivered(levels)
+
     def find_if_any(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | None:
         """The same for a request that has an answer without a mock, too: then nothing is missed."""
         return self._recorded(*self._look(room, server, request, now_ns))
@@ -339,20 +345,27 @@ class Replay:
     def _delivered(self, levels: Sequence[Level]) -> Found | None:
         """The next message that has come, in the order of the recording."""
         for bucket, check, _ in levels:
-            for entry in self._unclaimed(bucket.entries):
+            for entry in self._until_now(bucket):
                 attempt = check(entry) if self._deliveries.has_come(entry) else None
                 if attempt is not None:
                     return self._answer(entry, attempt)
         return None
 
+    def _until_now(self, bucket: Bucket) -> Iterator[Entry]:
+        """What has not been used and is no later test's."""
+        yield from takewhile(lambda entry: entry.rank <= self._rank, self._unclaimed(bucket.entries))
+        for entries in bucket.of(self._owners):
+            yield from (entry for entry in self._unclaimed(entries) if entry.rank > self._rank)
+
     def _nothing_yet(self, levels: Sequence[Level]) -> Found | None:
         """There is such a queue: a poll of it was recorded, best of all one that got nothing."""
         every = [entry for bucket, _, _ in levels for entry in bucket.entries]
-        for entry in sorted(every, key=lambda entry: entry.queueing is None or bool(entry.queueing.taken))[:1]:
-            if entry.queueing is not None and not entry.queueing.taken:
-                self._claimed.add(entry.position)
-            return Found(mock=entry.recall(), names={}, nothing=True)
-        return None
+        if not every:
+            return None
+        entry = next((one for one in every if one.queueing is not None and not one.queueing.taken), every[0])
+        if entry.queueing is None or not entry.queueing.taken:
+            self._claimed.add(entry.position)
+        return Found(mock=entry.recall(), names={}, nothing=True)
 
     # -- answering ----------------------------------------------------------------------------------------------
 
