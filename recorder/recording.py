@@ -23,6 +23,7 @@ from recorder import bodies, ledger
 from recorder.attribution import BACKGROUND, Attribution, Names, OneOwner
 from recorder.filters import Filter, keeps
 from recorder.reading import Origin, Reading, needed
+from testset import revision
 from testset.errors import JournalError
 from testset.model import Document, Ending, Exchange, ExchangeId
 from testset.redaction import Redactor
@@ -90,6 +91,7 @@ class Recording:
         self._standing: set[Hashable] = set()  # what belongs to no test and is kept already
         self._held: list[Exchange[Any, Any]] = []  # and not yet written: before what began after it
         self._written: dict[ExchangeId, str] = {}
+        self._learned = self._learned_at = 0  # secrets that were not known at first; the mocks' end at the last of them
         self._now_ns = 0
         self._measured, self._measured_at = 0, time.monotonic()
         self._rushed = self._spill_is_full = False
@@ -166,8 +168,17 @@ class Recording:
             else:
                 self._take(exchange, Origin(self._reader.segment))
         self._write_settled(final=True)
+        # All is written: from here on no recovery cuts the file of the mocks, whose offsets change now.
+        self._ledger.check(self.reading.resume(), self._first_segment, self.reading.notes.faults)
+        self._look_back()
         self._relabel()
         self._writer.close()
+
+    def sealed_command(self, command: str) -> str:
+        """The app's command as it may be written."""
+        sealed = self._redactor.redact_command(command)
+        self._redactor.vault.save()
+        return sealed
 
     def close(self, *, keep: bool) -> None:
         """End. Unless `keep`, nothing of the journal is left. Safe to call twice: the first call counts."""
@@ -224,6 +235,7 @@ class Recording:
         bodies.settle(exchange, spec, self._writer.path)
         document = Document(kind=room.kinds[0], name=name, spec=spec)
         self._writer.write_test(self._redactor.redact(document))
+        self._note_learned()
         self._attribution.add_inbound(exchange, name)
         self._on_test(name, exchange)
 
@@ -273,9 +285,27 @@ class Recording:
         document = Document(kind=room.kinds[0], name=name, spec=spec)
         self._ledger.mock(exchange.id, name, self._writer.mocks_end())
         self._writer.append_mock(self._redactor.redact(document, outbound=True))
+        self._note_learned()
         self._written[exchange.id] = name
         self.counts.mocks += 1
         self._on_mock(self.counts.mocks)
+
+    def _look_back(self) -> None:
+        """What was recognised as a secret late may stand in clear in documents that were written before."""
+        if not self._learned:
+            return
+        self._writer.close()
+        test_set, redactor = TestSet(self._writer.path), self._redactor
+        mocks, before = test_set.mocks_path(), self._learned_at
+
+        def concerns(text: revision.Text) -> bool:
+            return not (text.ref.path == mocks and text.ref.offset >= before) and not redactor.is_clear(text.text)
+
+        revision.revise(test_set, concerns, lambda document: redactor.redact(document, stored=True))
+
+    def _note_learned(self) -> None:
+        if self._redactor.learned != self._learned:
+            self._learned, self._learned_at = self._redactor.learned, self._writer.mocks_end()
 
     def _relabel(self) -> None:
         """What turned out late to recur by a clock of its own is nobody's: its first times were written as a test's."""

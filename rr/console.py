@@ -14,7 +14,7 @@ import copy
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -75,6 +75,11 @@ class Console:
         self._prefix = ""
         self._name_width = 7
         self._title_width = _LOOK_AHEAD
+        self._hide: Callable[[str], str] = str
+
+    def hide(self, redact: Callable[[str], str]) -> None:
+        """From here on every text goes through `redact` first: a screen may be a log."""
+        self._hide = redact
 
     def of_set(self, name: str) -> Console:
         """The same console for one of several test sets that run at once: each line says which."""
@@ -198,6 +203,7 @@ class Console:
         return [(name.ljust(self._name_width) + "  ", _PLAIN), (title.ljust(self._title_width), _PLAIN)]
 
     def _print(self, stream: _Stream, line: list[Span]) -> None:
+        line = [(self._hide(text), style) for text, style in line]
         with self._lock:
             if self._counter:
                 self._out.replace_last("")

@@ -53,6 +53,7 @@ def record(options: CommandOptions) -> int:
     for error in recover.recover_abandoned(console) or ():
         console.warning(f"A recording that was cut off could not be finished: {error}")
     store.check_writable()
+    store.vault().values()  # raises now rather than at the first secret of the recording
     fresh = options.name + _NEW
     shutil.rmtree(store.root / fresh, ignore_errors=True)
     command = shlex.join(options.words)
@@ -102,11 +103,14 @@ class _CommandRun:
 
     def run(self, name: str) -> int:
         settings, vault, signals = self._settings, self._store.vault(), Signals()
+        redactor = Redactor(vault, settings.redact.rules())
+        redactor.expect(self._session.facts["environment"], self._command)
+        self._console.hide(redactor.redact_text)
         with signals.caught(), self._store.create(name, vault) as writer:
             recording = Recording(
                 self._session,
                 writer,
-                Redactor(vault, settings.redact.rules()),
+                redactor,
                 Wanted(mocks=recover.wanted(settings, (), ()).mocks),
                 spill_limit=settings.journal.spill,
                 memory_limit=settings.journal.limit,

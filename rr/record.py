@@ -21,6 +21,7 @@ from intercept.doors import Door
 from protocols.registry import room_named
 from recorder.recording import Recording, Wanted
 from rr import recover
+from rr.command import with_command
 from rr.console import Console
 from rr.recover import HASH_SEED, many, shown
 from rr.settings import Settings, load_settings, remember
@@ -86,14 +87,17 @@ def record(options: Options) -> int:
     if not settings.command:
         remedy = 'Say how the app is started: rr record -c "python app.py".'
         raise UsageError("There is no command to run.", remedy=remedy)
+    store = TestSetStore(settings.path / KEPLOY)
+    settings = with_command(settings, store.vault())
     wanted = recover.wanted(settings, options.include, options.exclude)
     for error in recover.recover_abandoned(console) or ():
         console.warning(f"A recording that was cut off could not be finished: {error}")
-    store = TestSetStore(settings.path / KEPLOY)
     name = options.test_set or store.next_name()
     store.check_new(name)
+    store.vault().values()  # raises now rather than at the first secret of the recording
     with _nothing_half_written(store):
         store.check_writable()
+        assert settings.command is not None
         facts = recover.facts(
             store,
             name,
@@ -145,6 +149,9 @@ class _Session:
         self._name = name
         self._session = session
         self._wanted = wanted
+        self._redactor = Redactor(store.vault(), settings.redact.rules())
+        self._redactor.expect(session.facts["environment"], session.facts["command"])
+        console.hide(self._redactor.redact_text)
         self._mocks = 0
         self._told_stop = False
         self._stopped_by: Exception | None = None  # decoding or writing failed: nothing more is recorded
@@ -163,29 +170,27 @@ class _Session:
                 on_door=self._door,
                 on_notice=console.warning,
             )
-            with capture:
-                vault = self._store.vault()
-                with self._store.create(self._name, vault) as writer:
-                    recording = Recording(
-                        self._session,
-                        writer,
-                        Redactor(vault, settings.redact.rules()),
-                        self._wanted,
-                        spill_limit=settings.journal.spill,
-                        memory_limit=settings.journal.limit,
-                        on_test=self.on_test,
-                        on_mock=self.on_mock,
-                    )
-                    try:
-                        return self._record(capture, recording, writer, signals)
-                    finally:
-                        recording.close(keep=self.unfinished)
+            with capture, self._store.create(self._name, self._redactor.vault) as writer:
+                recording = Recording(
+                    self._session,
+                    writer,
+                    self._redactor,
+                    self._wanted,
+                    spill_limit=settings.journal.spill,
+                    memory_limit=settings.journal.limit,
+                    on_test=self.on_test,
+                    on_mock=self.on_mock,
+                )
+                try:
+                    return self._record(capture, recording, writer, signals)
+                finally:
+                    recording.close(keep=self.unfinished)
 
     def _record(self, capture: Capture, recording: Recording, writer: TestSetWriter, signals: Signals) -> int:
         console, settings = self._console, self._settings
         assert settings.command is not None
         environment = app_environment()
-        console.headline(f"Recording {settings.command}", f"into {shown(writer.path)}; Ctrl-C ends it")
+        console.headline(f"Recording {self._shown_command()}", f"into {shown(writer.path)}; Ctrl-C ends it")
         if not capture.namespace.inside.has_queue:
             console.note("This kernel cannot hold connections back: a refused connection looks like one that is reset.")
         capture.start(["/bin/sh", "-c", settings.command], environment, os.getcwd())
@@ -277,7 +282,7 @@ class _Session:
     def _sum_up(
         self, recording: Recording, writer: TestSetWriter, code: int, ended_by: RRError | None, *, by_itself: bool
     ) -> int:
-        console, settings, counts = self._console, self._settings, recording.counts
+        console, counts = self._console, recording.counts
         notes = recording.reading.notes
         nothing = counts.tests == 0 and counts.mocks == 0
         if nothing:
@@ -285,7 +290,7 @@ class _Session:
             if ended_by is not None:
                 raise ended_by
             if by_itself and code in _NO_COMMAND:
-                raise CommandError(f"The command could not be started ({_NO_COMMAND[code]}): {settings.command}")
+                raise CommandError(f"The command could not be started ({_NO_COMMAND[code]}): {self._shown_command()}")
         else:
             writer.write_config(recover.set_config(self._session.facts, recording))
             self._remember()
@@ -317,13 +322,15 @@ class _Session:
 
     def _remember(self) -> None:
         """So that a bare `rr test` knows the command. The recording is complete without."""
-        known = {"command": self._settings.command}
+        command = self._redactor.redact_command(self._session.facts["command"])
+        self._redactor.vault.save()
+        known = {"command": command}
         if self._settings.path != Path():
             known["path"] = str(self._settings.path)
         try:
             remember(self._options.config_folder / "rr.yml", known)
         except StorageError as error:
-            self._console.warning(f'{error}. Say the command again: rr test -c "{self._settings.command}".')
+            self._console.warning(f'{error}. Say the command again: rr test -c "{self._shown_command()}".')
 
     # -- what the recorder tells -----------------------------------------------------------------------------------
 
@@ -332,11 +339,14 @@ class _Session:
         status = getattr(exchange.response, "status", None)
         took = (exchange.ended_ns - exchange.started_ns) / 1e9
         title = f"{exchange.request.method} {exchange.request.target}" if exchange.protocol == "http" else room.name
-        self._console.recorded(name, title, status, 0, took)
+        self._console.recorded(name, self._redactor.redact_text(title), status, 0, took)
 
     def on_mock(self, count: int) -> None:
         self._mocks = count
         self._console.counter(many(count, "mock"))
+
+    def _shown_command(self) -> str:
+        return self._redactor.mask_command(self._session.facts["command"])
 
     def _door(self, door: Door, opened: bool) -> None:
         if opened:

@@ -39,6 +39,7 @@ def facts(
         "config_folder": str(config_folder.resolve()),
         "flags": {name: value for name, value in flags.items() if value is not None},
         **{name: list(value) for name, value in words.items()},
+        "environment": dict(os.environ),  # what is secret in there is a secret in the documents
         "hash_seed": int(seed) if seed.isdigit() else None,
         "time_zone": _time_zone(),
     }
@@ -77,12 +78,14 @@ def recover_one(console: Console, session: memory.SessionFolder) -> None:
     store = TestSetStore(Path(facts["store"]))
     settings = load_settings(Path(facts["config_folder"]), facts["flags"])
     vault = store.vault()
-    console.note(f"Recovering a recording of {facts['command']} that was cut off …")
+    redactor = Redactor(vault, settings.redact.rules())
+    redactor.expect(facts.get("environment") or {}, facts["command"])
+    console.note(f"Recovering a recording of {redactor.mask_command(facts['command'])} that was cut off …")
     with store.reopen(facts["test_set"], vault) as writer:
         recording = Recording(
             session,
             writer,
-            Redactor(vault, settings.redact.rules()),
+            redactor,
             wanted(settings, facts["include"], facts["exclude"]),
             spill_limit=settings.journal.spill,
             memory_limit=settings.journal.limit,
@@ -118,7 +121,7 @@ def finish(console: Console, recording: Recording) -> None:
 def set_config(facts: Mapping[str, Any], recording: Recording) -> SetConfig:
     """The `config.yml` of what was recorded."""
     return SetConfig(
-        command=facts["command"],
+        command=recording.sealed_command(facts["command"]),
         app_ports=tuple(sorted(recording.ports)),
         certificates=dict(sorted(recording.reading.notes.faults.items())),
         hash_seed=facts["hash_seed"],

@@ -65,6 +65,7 @@ def accept(path: Path | None, config_folder: Path, run: str | None, tests: str |
             left += 1
             continue
         written += bool(normalize.apply(change, redactor))
+        redactor.vault.save()
     console.blank()
     console.headline(f"{written} of {len(changes)} tests changed" + (f", {left} left as they were" if left else ""))
     return 0

@@ -202,7 +202,7 @@ def _reveal(project: Project, values: dict[str, str], rules: Rules) -> tuple[lis
     documents = []
     files = []
     for each in project.store.test_sets():
-        documents += [f"{each.name}/{name}" for name in revision.revise(each, concerns, change)]
+        documents += [f"{each.name}/{name}" for name in revision.revise(each, lambda text: concerns(text.text), change)]
         for path in revision.side_files(each):
             if any(name in values for piece in revision.pieces_of(path) for name in placeholders.names(piece)):
                 pieces = revision.pieces_of(path)

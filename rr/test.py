@@ -20,6 +20,7 @@ from replayer.report.as_json import as_json
 from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
 from replayer.run import Outcome, Plan, SetRun
+from rr.command import for_replay, is_stored
 from rr.console import Console
 from rr.keeping import Keeper
 from rr.record import KEPLOY
@@ -64,8 +65,12 @@ def test(options: Options) -> int:
     sets = _with_tests(sets, frozenset(options.tests))
     run_folder = new_run(store.root / "reports")
     redactor = Redactor(_vault_to_hide(store, run_folder), settings.redact.rules())
+    console.hide(redactor.redact_text)
     with ReportWriter(
-        run_folder, command=settings.command or "", redact=redactor.redact_text, junit_file=options.junit
+        run_folder,
+        command=redactor.mask_command(settings.command or ""),
+        redact=redactor.redact_text,
+        junit_file=options.junit,
     ) as writer:
         run = _Run(console, settings, options, store, writer, run_folder)
         with run.interruptible():
@@ -157,12 +162,17 @@ class _Run:
     async def _set(self, test_set: TestSet) -> None:
         console, writer = self._console_of(test_set), self._writer
         writer.begin_set(test_set.name)
-        redactor = Redactor(_vault_to_hide(self._store, self._folder), self._settings.redact.rules())
-        keeper = Keeper(self._store, test_set, redactor, self._store.vault())
+        rules, vault = self._settings.redact.rules(), self._store.vault()
+        redactor = Redactor(_vault_to_hide(self._store, self._folder), rules)
+        keeper = Keeper(self._store, test_set, Redactor(vault, rules), vault)
         try:
+            if self._settings.test.on_miss == "record":
+                vault.values()  # raises now rather than at the first secret that is to be kept
             loaded = LoadedSet(test_set, self._store.vault())
             plan = self._plan(loaded.config, test_set)
-            console.headline(f"Replaying {test_set.name}", f"{len(loaded.tests)} tests, {_where(plan)}")
+            console.headline(
+                f"Replaying {test_set.name}", f"{len(loaded.tests)} tests, {redactor.mask_command(_where(plan))}"
+            )
             way_out = _way_out(self._settings.test.on_miss, console, keeper)
             run = SetRun(loaded, plan, partial(self._told, console), lambda: self._interrupted, way_out)
             with keeper:
@@ -213,7 +223,13 @@ class _Run:
 
     def _plan(self, config: SetConfig, test_set: TestSet) -> Plan:
         settings, options = self._settings, self._options
-        command = settings.command or config.command or ""
+        command, missing = settings.command or config.command or "", list[str]()
+        if not settings.command or is_stored(settings):
+            command, missing = for_replay(command, self._store.vault())
+        for name in missing:
+            self._console.warning(
+                f"The command's {name} cannot be unsealed here: the app gets the word {name!r} instead."
+            )
         base_path = settings.test.base_path
         if not command and not base_path:
             raise UsageError(

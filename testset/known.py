@@ -56,13 +56,17 @@ class Known:
         else:
             self._expected.append((value, kind))
 
-    def add(self, value: str, kind: str) -> None:
-        """A value that was sealed just now."""
-        if self._filled and len(value) >= _SHORTEST:
-            for form, kind_of_form in _forms(value, kind):
-                if len(form) >= _SHORTEST and form not in self._seen and not self._is_exempt(form):
-                    self._seen.add(form)
-                    self._file(form, kind_of_form)
+    def add(self, value: str, kind: str) -> bool:
+        """A value that was sealed just now; returns whether it is looked for only from here on."""
+        if not self._filled:
+            self._fill()
+        if len(value) < _SHORTEST or value in self._seen:
+            return False
+        for form, kind_of_form in _forms(value, kind):
+            if len(form) >= _SHORTEST and form not in self._seen and not self._is_exempt(form):
+                self._seen.add(form)
+                self._file(form, kind_of_form)
+        return True
 
     def find(self, text: str, start: int = 0) -> list[Found]:
         """In no order, and perhaps overlapping."""
@@ -93,7 +97,7 @@ class Known:
                 yield Found(begin, begin + len(filed.value), filed.kind)
 
     def _fill(self) -> None:
-        self._filled = True
+        self._filled = True  # `add` asks
         for value, name in self._vault.values().items():
             self.add(value, name.rpartition("-")[0])
         for value, kind in self._expected:

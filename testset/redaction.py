@@ -26,6 +26,7 @@ _HEADER_MAPS = frozenset(["header", "headers", "trailer", "trailers", "ordinary_
 _NOT_BY_NAME = frozenset(["assertions", "rr"])  # rr's own words about the document: names there name places
 _ONLY_SIGNS = frozenset(["signature", "aws-key", "aws-session-token"])
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
+_HEXADECIMAL = re.compile(r"\W?[xX]'")  # what stands before the digits
 _BASE64_LIMIT = 1024 * 1024  # decoded bytes
 
 _TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(0xA0, 0x100)})
@@ -51,6 +52,7 @@ class Redactor:
         self._rules = rules if rules is not None else Rules()
         self._finder = Finder(self._rules)
         self._known = Known(vault, self._finder.is_exempt)
+        self.learned = 0  # values that were not known before they were sealed here
 
     def redact(self, document: Document, *, outbound: bool = False, stored: bool = False) -> RedactedDocument:
         """`outbound`: the app sent this, so what only signs a request need not be kept. `stored`: the document was read
@@ -89,7 +91,7 @@ class Redactor:
 
     def mask_command(self, command: str) -> str:
         """The same for the screen: nothing is sealed."""
-        return _put(command, self._in_command(command), self._mask, escape=False)
+        return _stored(command, self._in_command, self._mask)
 
     def expect(self, environment: Mapping[str, str], command: str = "") -> None:
         """What is secret in the app's environment and on its command line is a secret wherever it appears."""
@@ -106,17 +108,13 @@ class Redactor:
         text, stand_in, before = placeholders.set_aside(text)
         return not [one for one in self._known.find(text) if not before or stand_in not in text[one.start : one.end]]
 
-    def stored_text(self, text: str) -> str:
-        """A stored text in which what is known to be a secret by now is sealed."""
-        return _stored(text, self._known.find, self._seal)
-
     def stream(self) -> RedactingStream:
         """For a body too large for memory."""
         return RedactingStream(self)
 
     def _seal(self, value: str, kind: str) -> str:
         placeholder = self.vault.seal(value, kind)
-        self._known.add(value, kind)
+        self.learned += self._known.add(value, kind)
         return placeholder
 
     def _seal_outbound(self, value: str, kind: str) -> str:
@@ -196,7 +194,36 @@ class _Walk:
         if isinstance(tree, (list, tuple)):
             items = [self.tree(item, kind) for item in tree]
             return items if any(new is not old for new, old in zip(items, tree, strict=True)) else tree
+        if isinstance(tree, bytes):
+            return self._bytes(tree, kind)
         return tree
+
+    def _bytes(self, data: bytes, kind: str | None) -> Any:
+        """What is no text is sealed whole: a piece of it might be the middle of anything."""
+        if not self._enabled:
+            return data
+        if kind is None:
+            if len(data) > _BASE64_LIMIT or not self._redactor._spans_of_body(data.decode("latin-1"), 0):
+                return data
+            kind = "base64"
+        return {"base64": self._put(base64.b64encode(data).decode(), kind)}
+
+    def _cell(self, value: Any, kind: str | None) -> Any:
+        """A value of a row or a parameter. Bytes that are text are sealed as text: they are the same to a server."""
+        if not isinstance(value, bytes):
+            return self.tree(value, kind)
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            return self._bytes(value, kind)
+        return self._text(text, kind) if self._in_text(text, kind) else value
+
+    def _result(self, value: Any, kind: str | None) -> Any:
+        """A value of a row. A number may be a secret too; in a request it stays, because it could not be matched."""
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and kind is not None and self._enabled and self._finder.may_be_number(kind):
+            return {"number": self._put(repr(value), kind)}
+        return self._cell(value, kind)
 
     def _text(self, text: str, kind: str | None) -> str:
         return self._replaced(text, lambda part: self._in_text(part, kind))
@@ -280,13 +307,14 @@ class _Walk:
             return
         kinds: dict[int, str] = {}
         for index, column in enumerate(columns):
-            name = column.get("name") if isinstance(column, Mapping) else column
-            kind = self._finder.kind_of_name(name) if isinstance(name, str) else None
-            if kind is not None:
-                kinds[index] = kind
+            names = [column.get("name"), column.get("org_name")] if isinstance(column, Mapping) else [column]
+            for name in names:  # SELECT password AS p
+                kind = self._finder.kind_of_name(name) if isinstance(name, str) else None
+                if kind is not None:
+                    kinds[index] = kind
         if kinds:
             changed["rows"] = [
-                [self.tree(value, kinds.get(index)) for index, value in enumerate(row)]
+                [self._result(value, kinds.get(index)) for index, value in enumerate(row)]
                 if isinstance(row, (list, tuple))
                 else self.tree(row, None)
                 for row in rows
@@ -297,7 +325,9 @@ class _Walk:
         query, parameters = tree.get("query"), tree.get("parameters")
         if not isinstance(query, str) or not self._finder.may_hold(query):
             return
-        new = self._replaced(query, lambda part: _merge(self._redactor._spans(part), self._in_statement(part)))
+        new = self._replaced(
+            self._unmarked(query), lambda part: _merge(self._redactor._spans(part), self._in_statement(part))
+        )
         if new != query:
             changed["query"] = new
         if isinstance(parameters, (list, tuple)) and parameters:
@@ -307,6 +337,13 @@ class _Walk:
                 changed["parameters"] = [
                     self._parameter(value, kind) for value, kind in zip(parameters, kinds, strict=False)
                 ]
+
+    def _unmarked(self, query: str) -> str:
+        """`password = 'ff'` for `password = x'ff'`: what is sealed is no hexadecimal number any more."""
+        for one in reversed(self._in_statement(query)):
+            if _HEXADECIMAL.fullmatch(query[max(0, one.start - 3) : one.start]):
+                query = query[: one.start - 2] + query[one.start - 1 :]
+        return query
 
     def _in_statement(self, query: str) -> list[Found]:
         return [
@@ -318,7 +355,7 @@ class _Walk:
     def _parameter(self, value: Any, kind: str | None) -> Any:
         if isinstance(value, Mapping) and "value" in value:
             return {**value, "value": self.tree(value["value"], kind)}
-        return self.tree(value, kind)
+        return self._cell(value, kind)
 
 
 class RedactingStream:

@@ -18,9 +18,6 @@ from testset.rewrite import set_to
 from testset.store import TestSet
 from testset.text import DocumentRef, iter_refs, parse_document
 
-Concerns = Callable[[str], bool]
-Change = Callable[[Document], RedactedDocument]
-
 _PIECE = 1 << 20
 
 
@@ -53,13 +50,15 @@ def texts(path: Path) -> Iterator[Text]:
             yield Text(ref, b"".join(_bytes(file, ref.offset, ref.offset + ref.length)).decode("utf-8", "replace"))
 
 
-def revise(test_set: TestSet, concerns: Concerns, change: Change) -> list[str]:
+def revise(
+    test_set: TestSet, concerns: Callable[[Text], bool], change: Callable[[Document], RedactedDocument]
+) -> list[str]:
     """Changes the documents that are concerned; returns the names of those that became others."""
     changed: list[str] = []
     for path in files(test_set):
         edits: dict[DocumentRef, bytes] = {}
         for text in texts(path):
-            if concerns(text.text):
+            if concerns(text):
                 document = text.parsed()
                 wanted = change(document).document
                 tree = {"version": wanted.version, "kind": wanted.kind, "name": wanted.name, "spec": wanted.spec}
