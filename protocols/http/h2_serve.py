@@ -228,8 +228,9 @@ class H2Responder:
             self._outgoing[number] = _Outgoing(body, response.trailers, ending)
 
     def _broken(self, number: int, ending: Ending) -> None:
-        """The answer goes no further, as recorded: a reset ends its stream, the end of the connection all of them."""
-        if ending is not Ending.RESET:
+        """The answer goes no further, as recorded: by a reset of its stream, or by the end of the connection, where
+        nothing else is under way on it."""
+        if ending is not Ending.RESET and not (self._incoming or self._waiting or self._outgoing):
             self._finished = True
         elif self._is_open(number):
             self._connection.reset_stream(number, ErrorCodes.INTERNAL_ERROR)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
 from replayer.loading import LoadedSet
@@ -136,3 +137,30 @@ def test_answers_are_kept_in_memory_as_long_as_there_is_room() -> None:
     assert [isinstance(one, bytes) for one in kept] == [True, False, True, True]
     assert [spool.get(one) for one in kept] == [b"0123456", b"789abc", b"", b"def"]
     spool.close()
+
+
+@pytest.mark.parametrize("recorded_in", ["1", "2"])
+@pytest.mark.parametrize("asked_in", ["1", "2"])
+def test_the_version_of_http_is_no_part_of_a_request(tmp_path: Path, recorded_in: str, asked_in: str) -> None:
+    test_set = recorded(tmp_path, *((f"http://users:8000/users/{one}", f"is {one}") for one in (ID, OTHER)))
+    if recorded_in == "2":
+        path = test_set.path / "mocks.yml"
+        text = path.read_text("utf-8").replace("method: GET\n", "method: GET\n    proto_major: 2\n")
+        text = text.replace("status_code: 200\n", "status_code: 200\n    proto_major: 2\n    framing: frames\n")
+        path.write_text(text, "utf-8")
+    told: list[str] = []
+    loaded = LoadedSet(test_set, TestSetStore(test_set.path.parent).vault())
+
+    async def run() -> list[tuple[str, str]]:
+        mocks = MockSet.read(loaded, told.append, lambda _count: None)
+        async with MockServer(mocks, "127.0.0.1", {"users": 0}) as server:
+            version_2 = asked_in == "2"
+            address = server.stands[0].address or ""
+            async with httpx.AsyncClient(base_url=address, http1=not version_2, http2=version_2) as client:
+                del client.headers["accept"]  # as in the recording
+                got = await asyncio.gather(*(client.get(f"/users/{one}") for one in (ID, OTHER) * 5))
+                return [(one.http_version[:6], one.text) for one in got]
+
+    version = f"HTTP/{asked_in}"
+    assert asyncio.run(asyncio.wait_for(run(), 20)) == [(version, f"is {ID}"), (version, f"is {OTHER}")] * 5
+    assert told == []

@@ -285,6 +285,16 @@ def test_what_was_cut_short_ends_the_connection(response: HttpResponse | None) -
     assert app.bodies.get(1, b"") == (b"" if response is None else b"half")
 
 
+def test_what_was_cut_short_takes_no_other_stream_with_it() -> None:
+    app = App()
+    app.ask(1, "/watch")
+    app.ask(3, "/call")
+    app.answer(HttpResponse(status=200, body=b"so far", framing=Framing.FRAMES), Ending.CUT_SHORT)
+    assert (app.bodies, app.reset, app.hung) == ({1: b"so far"}, {1: ErrorCodes.INTERNAL_ERROR}, [])
+    app.answer(OK)
+    assert app.ended == {3}
+
+
 def test_a_stream_that_the_app_has_given_up_is_not_asked_about_and_not_answered() -> None:
     app = App()
     app.ask(1, "/asked")
