@@ -24,7 +24,7 @@ from typing import Any
 from testset.errors import DocumentError
 
 _LINE = 120  # a list or mapping on one line is at most this long
-_ROW = 200  # a row of a result set, which is worth a longer line
+_ROW = 200  # a row of a result set, which is worth a longer line; and what a document says of itself
 _LONG_KEY = 120  # YAML readers look for the colon within 1024 bytes; a longer key is written after `?`
 _ON_ONE_LINE = frozenset({"metadata"})
 
@@ -76,7 +76,7 @@ def write_mapping(out: list[str], tree: Mapping[Any, Any], indent: int, *, inlin
         if isinstance(value, str):
             out.append(f" {_scalar(value, indent)}\n")
         elif isinstance(value, Mapping):
-            line = _one_line(value, _LINE) if not value or key in _ON_ONE_LINE else None
+            line = _one_line(value, _ROW) if not value or key in _ON_ONE_LINE else None
             if line is not None:
                 out.append(f" {line}\n")
             else:

@@ -279,6 +279,10 @@ class Finder:
         """The whole text is a secret; if it is one by its shape as well, it is called so."""
         return Found(0, len(value), self.kind_of_shape(value) or kind)
 
+    def may_be_number(self, kind: str) -> bool:
+        """Whether a number without quotes is a secret as well, if its name says so."""
+        return kind in _NUMERIC or kind == "secret"
+
     def kind_of_shape(self, value: str) -> str | None:
         for kind, marks, pattern in self._shapes:
             if any(mark in value for mark in marks) and pattern.fullmatch(value):
@@ -404,7 +408,7 @@ class Finder:
                 if _SCOPE in value:
                     continue
                 yield Found(*match.span("value"), self.kind_of_shape(value) or kind)
-            elif kind in _NUMERIC or kind == "secret":
+            elif self.may_be_number(kind):
                 yield Found(*match.span("number"), kind)
 
     def _credentials(self, value: str) -> list[Found]:

@@ -1,6 +1,7 @@
 """What the values in an SQL statement are called: `password = 'x'`, `INSERT INTO users (password) VALUES (?)`.
 
-No parser: names are told from the tokens next to a value. That is enough to find secrets, and knows every dialect.
+No parser: names are told from the tokens next to a value. That is enough to find secrets, and knows every dialect. A
+character set in front of a text (`_binary'x'`) is not its name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 _TOKEN = re.compile(
-    r"(?P<string>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")|(?P<name>`[^`]*`|[^\W\d][\w$]*)|(?P<mark>\?|%s|\$\d+|:\w+)"
+    r"(?:_[a-zA-Z]\w*\s*|[nNxX])?(?P<string>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")"
+    r"|(?P<name>`[^`]*`|[^\W\d][\w$]*)|(?P<mark>\?|%s|\$\d+|:\w+)"
     r"|(?P<sign>[(),=;.]|<=>|<>|!=|[<>]=?)|--[^\n]*|/\*.*?\*/|\S",
     re.S,
 )
@@ -81,5 +83,5 @@ def _values(query: str) -> Iterator[_Value]:
             comparing = name if token in _COMPARING else around[-1] if token == "," and around else None
         elif match["string"] or match["mark"]:
             label = dict(enumerate(columns)).get(position) if in_values and around else comparing
-            yield _Value(label, match.start(), match.end(), bool(match["mark"]))
+            yield _Value(label, match.start("string" if match["string"] else "mark"), match.end(), bool(match["mark"]))
             comparing = None

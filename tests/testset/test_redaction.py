@@ -226,6 +226,44 @@ def test_literals_of_statements(redactor: Redactor, vault: Vault, statement: str
     assert list(vault.values()) == secrets
 
 
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE users SET password = _binary'pw'", """UPDATE users SET password = _binary'{{secret "password-1"}}'"""),
+        ("UPDATE users SET password = x'ff00'", """UPDATE users SET password = '{{secret "password-1"}}'"""),
+        ("UPDATE users SET photo = x'ff00', n = N'a'", "UPDATE users SET photo = x'ff00', n = N'a'"),
+    ],
+)
+def test_literals_with_a_mark_before_them(redactor: Redactor, statement: str, expected: str) -> None:
+    assert redacted(redactor, {"query": statement})["query"] == expected
+
+
+def test_values_of_a_result_set_that_are_no_texts(redactor: Redactor, vault: Vault) -> None:
+    columns = [{"name": "id"}, {"name": "password"}, {"name": "p", "org_name": "password"}]
+    rows = [[1, b"text", "alias"], [b"\xff", b"\xff\x00", 1234], [b"text", None, 0.5]]
+    assert redacted(redactor, {"columns": columns, "rows": rows})["rows"] == [
+        [1, '{{secret "password-1"}}', '{{secret "password-2"}}'],
+        [b"\xff", {"base64": '{{secret "password-3"}}'}, {"number": '{{secret "password-4"}}'}],
+        [b"text", None, {"number": '{{secret "password-5"}}'}],
+    ]
+    assert list(vault.values()) == ["text", "alias", "/wA=", "1234", "0.5"]
+
+
+def test_bound_values_that_are_no_texts(redactor: Redactor) -> None:
+    query = "INSERT INTO users (name, password, salt) VALUES (?, ?, ?)"
+    parameters = redacted(redactor, {"query": query, "parameters": [b"app", b"pw", b"\xff\x00"]})["parameters"]
+    assert parameters == [b"app", '{{secret "password-1"}}', b"\xff\x00"]
+
+
+def test_bytes_with_a_secret_in_them_are_sealed_whole(redactor: Redactor, vault: Vault) -> None:
+    packet = b"\xff\x91\n" + JWT.encode()
+    assert redacted(redactor, {"packets": [packet, b"\x00\x01"]})["packets"] == [
+        {"base64": '{{secret "base64-1"}}'},
+        b"\x00\x01",
+    ]
+    assert base64.b64decode(next(iter(vault.values()))) == packet
+
+
 # -- by shape ---------------------------------------------------------------------------------------------------
 
 SHAPES = {
