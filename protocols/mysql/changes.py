@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocols.documents import mapping, sequence
-from protocols.mysql.texts import said
+from protocols.mysql.texts import octets, said
 from testset.errors import DocumentError
 
 # The manual's enum_session_state_type, but for GTIDs, which are new with each transaction and stay bytes.
@@ -55,8 +55,8 @@ def _text(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def from_spec(value: Any, key: str) -> bytes:
-    if isinstance(value, bytes):
-        return value
+    if isinstance(value, bytes | Mapping):
+        return octets(value, key)
     return b"".join(
         _change(mapping(item, f"{key}[{turn}]"), f"{key}[{turn}]") for turn, item in enumerate(sequence(value, key))
     )

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from protocols.documents import integer, mapping, sequence
 from protocols.mysql import collations
 from protocols.mysql.messages import Column
-from protocols.mysql.texts import said, shown
+from protocols.mysql.texts import octets, said, shown
 from protocols.mysql.wire import ColumnFlag, Type
 from testset.errors import DocumentError
 
@@ -80,9 +80,6 @@ def _from_spec(spec: Mapping[str, Any], key: str, database: str, charset: int, c
     flags = flag_bits(ColumnFlag, spec.get("flags"), f"{key}.flags")
     table = said(spec.get("table"), f"{key}.table", "")
     own = spec.get("charset")
-    extra = spec.get("extra", b"")
-    if not isinstance(extra, bytes):
-        raise DocumentError(f"{key}.extra: expected !!binary, found {extra!r}")
     return Column(
         name=name,
         type=kind,
@@ -94,7 +91,7 @@ def _from_spec(spec: Mapping[str, Any], key: str, database: str, charset: int, c
         table=table,
         org_table=said(spec.get("org_table"), f"{key}.org_table", table),
         org_name=said(spec.get("org_name"), f"{key}.org_name", name if table else ""),
-        extra=extra,
+        extra=octets(spec.get("extra", b""), f"{key}.extra"),
     )
 
 
@@ -142,7 +139,7 @@ def flag_names(kind: type[Flags], bits: int) -> list[str | int]:
     for flag in kind:
         if bits & flag == flag and flag.name is not None:
             names.append(flag.name)
-            bits &= ~flag
+            bits &= ~int(flag)  # of the enumeration, ~ would take the bits without a name as well
     return [*names, bits] if bits else names
 
 
@@ -151,7 +148,7 @@ def flag_bits(kind: type[Flags], value: Any, key: str) -> int:
     bits = 0
     for item in sequence(value, key):
         if isinstance(item, str) and item.upper() in kind.__members__:
-            bits |= kind[item.upper()]
+            bits |= int(kind[item.upper()])
         elif isinstance(item, str):
             raise DocumentError(f"{key}: {item!r} is none of {', '.join(kind.__members__)}")
         else:

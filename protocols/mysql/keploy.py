@@ -14,6 +14,7 @@ from typing import Any
 
 from protocols import documents
 from protocols.documents import integer, mapping, sequence, string
+from protocols.mysql.columns import within
 from protocols.mysql.messages import (
     Cell,
     Column,
@@ -91,7 +92,7 @@ class Connections:
         self._databases: dict[str, str] = {}
 
     def completed(self, spec: Mapping[str, Any], exchange: MysqlExchange) -> MysqlExchange:
-        """The exchange that was read from `spec`, with what the documents before it know. One that rr wrote is whole."""
+        """The exchange that was read from `spec`, with what the documents before it say. What rr wrote is whole."""
         if not is_keploys(spec):
             return exchange
         connection = _connection(spec)
@@ -202,9 +203,9 @@ def _login(requests: list[_Packet], responses: list[_Packet]) -> tuple[MysqlRequ
         if kind == "HandshakeV10":
             greeting = Greeting(
                 server_version=string(message.get("server_version"), f"{where}.server_version"),
-                capabilities=integer(message.get("capability_flags"), f"{where}.capability_flags"),
-                charset=integer(message.get("character_set"), f"{where}.character_set", 255),
-                status=integer(message.get("status_flags"), f"{where}.status_flags", 2),
+                capabilities=within(message.get("capability_flags"), f"{where}.capability_flags", None, 0xFFFFFFFF),
+                charset=within(message.get("character_set"), f"{where}.character_set", 255, 0xFF),
+                status=within(message.get("status_flags"), f"{where}.status_flags", 2, 0xFFFF),
                 plugin=string(message.get("auth_plugin_name"), f"{where}.auth_plugin_name", ""),
             )
         elif kind in ("OK", "ERR"):
@@ -223,7 +224,7 @@ def _result(kind: str, key: str, message: Mapping[str, Any]) -> Result:
             return _ok(key, message)
         case "ERR":
             return Err(
-                code=integer(message.get("error_code"), f"{key}.error_code"),
+                code=within(message.get("error_code"), f"{key}.error_code", None, 0xFFFF),
                 sqlstate=string(message.get("sql_state"), f"{key}.sql_state", ""),
                 message=said(message.get("error_message"), f"{key}.error_message", ""),
             )
@@ -233,19 +234,19 @@ def _result(kind: str, key: str, message: Mapping[str, Any]) -> Result:
             return Prepared(
                 parameters=_columns(message, "param_definitions", "num_params", key),
                 columns=_columns(message, "column_definitions", "num_columns", key),
-                warnings=integer(message.get("warning_count"), f"{key}.warning_count", 0),
+                warnings=within(message.get("warning_count"), f"{key}.warning_count", 0, 0xFFFF),
             )
     raise DocumentError(f"{key}: a packet of the type {kind!r} is not understood")
 
 
 def _ok(key: str, message: Mapping[str, Any]) -> Ok:
-    status = integer(message.get("status_flags"), f"{key}.status_flags", 2)
+    status = within(message.get("status_flags"), f"{key}.status_flags", 2, 0xFFFF)
     info, changes = _info(said(message.get("info"), f"{key}.info", ""), status)
     return Ok(
-        affected_rows=integer(message.get("affected_rows"), f"{key}.affected_rows", 0),
-        last_insert_id=integer(message.get("last_insert_id"), f"{key}.last_insert_id", 0),
+        affected_rows=within(message.get("affected_rows"), f"{key}.affected_rows", 0, 2**64 - 1),
+        last_insert_id=within(message.get("last_insert_id"), f"{key}.last_insert_id", 0, 2**64 - 1),
         status=status if changes else status & ~_STATE_CHANGED,
-        warnings=integer(message.get("warnings"), f"{key}.warnings", 0),
+        warnings=within(message.get("warnings"), f"{key}.warnings", 0, 0xFFFF),
         info=info,
         changes=changes,
     )
@@ -313,11 +314,11 @@ def _columns(message: Mapping[str, Any], part: str, count: str, key: str) -> tup
         columns.append(
             Column(
                 name=said(column.get("name"), f"{where}.name"),
-                type=integer(column.get("type"), f"{where}.type"),
-                length=integer(column.get("column_length"), f"{where}.column_length", 0),
-                flags=integer(column.get("flags"), f"{where}.flags", 0),
-                decimals=integer(column.get("decimals"), f"{where}.decimals", 0),
-                charset=integer(column.get("character_set"), f"{where}.character_set", 63),
+                type=within(column.get("type"), f"{where}.type", None, 0xFF),
+                length=within(column.get("column_length"), f"{where}.column_length", 0, 0xFFFFFFFF),
+                flags=within(column.get("flags"), f"{where}.flags", 0, 0xFFFF),
+                decimals=within(column.get("decimals"), f"{where}.decimals", 0, 0xFF),
+                charset=within(column.get("character_set"), f"{where}.character_set", 63, 0xFFFF),
                 schema=said(column.get("schema"), f"{where}.schema", ""),
                 table=said(column.get("table"), f"{where}.table", ""),
                 org_table=said(column.get("org_table"), f"{where}.org_table", ""),

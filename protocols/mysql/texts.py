@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
+from protocols import documents
 from protocols.documents import string
 from protocols.mysql import tokens
 from protocols.mysql.statement import mode_in, parse_in, shortened
 from protocols.mysql.tokens import Mode
 
+SEALED = "{{"  # what a placeholder begins with
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_END = re.compile(r"[ \t]*\r?\n")
 
@@ -31,9 +34,19 @@ def shown(text: str) -> str | bytes:
 
 def said(value: Any, key: str, default: str | None = None) -> str:
     """A text of a document, back."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, bytes | Mapping):
+        return octets(value, key).decode("utf-8", "surrogateescape")
     return string(value, key, default)
+
+
+def octets(value: Any, key: str) -> bytes:
+    """Bytes of a document: `!!binary`, or `{base64: …}`. For sealed ones their placeholder stands."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, Mapping):
+        value = value.get("base64")
+    text = string(value, key)
+    return text.encode() if text.startswith(SEALED) else documents.base64_bytes(text, key)
 
 
 def sql_shown(sql: str, sql_mode: str = "") -> str | bytes:

@@ -32,7 +32,7 @@ from protocols.mysql.messages import (
     ResultSet,
     Session,
 )
-from protocols.mysql.texts import said, shown, sql_shown
+from protocols.mysql.texts import SEALED, octets, said, shown, sql_shown
 from protocols.mysql.wire import Status
 from testset.errors import DocumentError
 from testset.model import Ending, Exchange, ExchangeId
@@ -143,7 +143,7 @@ def _greeting_spec(greeting: Greeting) -> dict[str, Any]:
 
 
 def _result_spec(result: Result, database: str, *, more: bool) -> dict[str, Any]:
-    implied = Status.MORE_RESULTS_EXISTS if more else 0
+    implied = int(Status.MORE_RESULTS_EXISTS) if more else 0
     spec: dict[str, Any] = {}
     match result:
         case Ok():
@@ -196,15 +196,15 @@ def _put_end(spec: dict[str, Any], status: int, warnings: int) -> None:
 
 
 def _put_status(spec: dict[str, Any], status: int) -> None:
-    names = flag_names(Status, status & ~(Status.AUTOCOMMIT | Status.QUERY_WAS_SLOW))
+    names = flag_names(Status, status & ~int(Status.AUTOCOMMIT | Status.QUERY_WAS_SLOW))
     if not status & Status.AUTOCOMMIT:
         names.append(_NO_AUTOCOMMIT)
     if names:
         spec["status"] = names
 
 
-def _tracked(changes_: bytes) -> int:
-    return Status.SESSION_STATE_CHANGED if changes_ else 0
+def _tracked(said_changes: bytes) -> int:
+    return int(Status.SESSION_STATE_CHANGED) if said_changes else 0
 
 
 def _cells(cells: tuple[Cell, ...]) -> list[Any]:
@@ -317,7 +317,7 @@ def _result(spec: Mapping[str, Any], key: str, request: MysqlRequest, *, more: b
         return _error(spec, key)
     if "packets" in spec:
         packets = sequence(spec["packets"], f"{key}.packets")
-        return Raw(packets=tuple(_octets(item, f"{key}.packets[{turn}]") for turn, item in enumerate(packets)))
+        return Raw(packets=tuple(octets(item, f"{key}.packets[{turn}]") for turn, item in enumerate(packets)))
     charset = collations.number(spec.get("charset", collations.UTF8MB4), f"{key}.charset")
     database = request.session.database
     warnings = within(spec.get("warnings"), f"{key}.warnings", 0, 0xFFFF)
@@ -390,16 +390,16 @@ def _cell(value: Any, key: str) -> Cell:
             return int(value)
         case None | int() | float() | str() | bytes():
             return value
-        case {"base64": str(text), **rest} if not rest:
-            return _octets(text, key)
+        case {"base64": str(), **rest} if not rest:
+            return octets(value, key)
+        case {"number": str(text), **rest} if not rest:
+            return text if text.startswith(SEALED) else _number(text, key)
     raise DocumentError(f"{key}: expected a value, found {value!r}")
 
 
-def _octets(value: Any, key: str) -> bytes:
-    """Bytes: `!!binary`, or as base64. Sealed, they are not known, and the placeholder stands for them."""
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, Mapping):
-        value = value.get("base64")
-    text = string(value, key)
-    return text.encode() if text.startswith("{{") else documents.base64_bytes(text, key)
+def _number(text: str, key: str) -> int | float:
+    """A number that was sealed as a text."""
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        raise DocumentError(f"{key}: not a number: {text!r}") from None
