@@ -104,10 +104,8 @@ def _is_made_up(segment: str) -> bool:
 
 
 def is_effect(request: HttpRequest) -> bool:
-    if request.method in _READS:
-        return False
     asked = aws.call(request)
-    return asked is None or not asked.is_read
+    return request.method not in _READS if asked is None else not asked.is_read
 
 
 def title(server: Server, request: HttpRequest) -> str:
@@ -144,15 +142,14 @@ def values(request: HttpRequest) -> list[Value]:
         for index, segment in enumerate(path.split("/")[1:])
         if _is_made_up(segment)
     ]
+    asked = sqs.call(request)
+    if asked is not None and asked.parameters:
+        return [*result, *header_values(request.headers), *sqs.values(asked)]
     if query:
         found = list(contents.pairs("query", query))
         signing = signed.parameters({value.place[len("query.") :] for value in found})
         result.extend(value for value in found if value.place[len("query.") :] not in signing)
-    result.extend(header_values(request.headers))
-    asked = sqs.call(request)
-    known = asked is not None and asked.parameters
-    result.extend(sqs.values(asked) if asked and known else body_values(request.headers, request.body))
-    return result
+    return [*result, *header_values(request.headers), *body_values(request.headers, request.body)]
 
 
 def response_values(response: HttpResponse) -> list[Value]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 
 from tests.apps.sqs.orders_traffic import LINES, Ask, record
 from tests.apps.sqs.queues import Queues
-from tests.harness.network import listens
+from tests.harness.network import free_port, listens
 from tests.harness.processes import Running
 from tests.harness.recorded import Recorded, recorded_mocks, recorded_tests
 from tests.harness.rr_command import RR
@@ -25,19 +24,12 @@ pytestmark = pytest.mark.system
 
 
 @pytest.fixture(scope="session")
-def orders(tmp_path_factory: pytest.TempPathFactory, free: int) -> RR:
+def orders(tmp_path_factory: pytest.TempPathFactory) -> RR:
     """The app on SQS, recorded once; a test replays a copy of it."""
     folder = tmp_path_factory.mktemp("orders")
     (project := folder / "project").mkdir()
     (home := folder / "home").mkdir()
-    return record(RR(project, home).with_settings(PORT=str(free)))
-
-
-@pytest.fixture(scope="session")
-def free() -> int:
-    from tests.harness.network import free_port
-
-    return free_port()
+    return record(RR(project, home).with_settings(PORT=str(free_port())))
 
 
 @pytest.fixture

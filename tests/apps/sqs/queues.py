@@ -1,7 +1,7 @@
 """SQS on this machine, with two queues in it: what the app is recorded with.
 
-    with Queues() as queues:
-        ... queues.url ... queues.is_done("orders")
+with Queues() as queues:
+    ... queues.url ... queues.is_done("orders")
 """
 
 from __future__ import annotations

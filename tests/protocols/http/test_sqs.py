@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from protocols.furniture import Queueing
-from protocols.http import ROOM, match, sqs, sqs_answers
+from protocols.http import ROOM, match, sqs_answers
 from protocols.http.wire import HttpRequest, HttpResponse
-from testset.model import Exchange, ExchangeId, Server
 from tests.protocols.http.test_aws import AWS, QUEUE, form, signed
+from testset.model import Exchange, ExchangeId
 
 KIND = {"DataType": "String", "StringValue": "new"}
 XML = (("Content-Type", "text/xml"),)
@@ -91,8 +91,11 @@ def test_another_queue_is_another_route() -> None:
 
 
 def test_digests_are_those_of_the_manual() -> None:
-    """As SQS has answered: `moto`, and a real one, to a message with a text, a number and some bytes."""
-    attributes = {"kind": {"DataType": "String", "StringValue": "a"}, "b": {"DataType": "Binary", "BinaryValue": "eHg="}}
+    """As moto has answered to a message with a text and some bytes."""
+    attributes = {
+        "kind": {"DataType": "String", "StringValue": "a"},
+        "b": {"DataType": "Binary", "BinaryValue": "eHg="},
+    }
     assert sqs_answers.attributes_digest(attributes) == "d078799c736c9ac1cfbaa50af33d331e"
     assert sqs_answers.body_digest("hello") == "5d41402abc4b2a76b9719d911017c592"
 
@@ -137,7 +140,8 @@ def test_xml_is_changed_in_its_digests_only() -> None:
     asked = form("SendMessage", QueueUrl=QUEUE, MessageBody="a b&c")
     assert ROOM.fit(asked, answer(sent % "0")).body == (sent % digest("a b&c")).encode()
 
-    entry = "<SendMessageBatchResultEntry><Id>%s</Id><MD5OfMessageBody>%s</MD5OfMessageBody></SendMessageBatchResultEntry>"
+    tag = "SendMessageBatchResultEntry"
+    entry = f"<{tag}><Id>%s</Id><MD5OfMessageBody>%s</MD5OfMessageBody></{tag}>"
     batch = form("SendMessageBatch", **{
         f"SendMessageBatchRequestEntry.{n}.{key}": value
         for n, one in enumerate(({"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "2"}), 1)
@@ -229,8 +233,3 @@ def test_an_answer_that_nobody_understands_stays_as_it_is(body: bytes, operation
     for request in (ask(operation, Entries=[1, {"Id": "a"}]), form(operation, SendMessageBatchRequestEntry="x")):
         assert ROOM.fit(request, odd).body == body
         ROOM.queueing(exchange(request, odd))
-
-
-def test_the_room_of_http_has_it() -> None:
-    assert sqs.call(HttpRequest(method="GET", target="/")) is None
-    assert Server("x", 1) != AWS
