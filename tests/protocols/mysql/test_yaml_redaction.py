@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from protocols.mysql.messages import Column, Err, MysqlRequest, MysqlResponse, Ok, Operation, Result, ResultSet, Session
+from protocols.mysql.messages import (
+    Column,
+    Err,
+    Greeting,
+    MysqlRequest,
+    MysqlResponse,
+    Ok,
+    Operation,
+    Result,
+    ResultSet,
+    Session,
+)
 from protocols.mysql.statement import parse
 from protocols.mysql.wire import Type
 from protocols.mysql.yaml import MysqlExchange, from_spec, to_spec
@@ -98,3 +110,17 @@ def test_sealed_it_can_be_read_and_unsealed_it_is_what_was_recorded(vault: Vault
 def test_what_a_server_says_of_passwords_is_no_secret(vault: Vault, said: str) -> None:
     given = exchange("SELECT 1", Err(code=1045, sqlstate="28000", message=said))
     assert load(redacted(vault, given))["responses"][0]["message"]["error_message"] == said
+
+
+def test_a_login_has_nothing_to_seal(vault: Vault) -> None:
+    request = MysqlRequest(
+        operation=Operation.CONNECT,
+        user="app",
+        plugin="mysql_clear_password",
+        tls=True,
+        session=Session(database="shop"),
+    )
+    greeting = Greeting(server_version="8.4.1", capabilities=0xDFFFFFFF, plugin="caching_sha2_password")
+    given = replace(exchange("", Ok()), request=request, response=MysqlResponse(greeting=greeting, results=(Ok(),)))
+    assert redacted(vault, given) == dump(to_spec(given))
+    assert from_spec("MySQL", load(redacted(vault, given))) == given
