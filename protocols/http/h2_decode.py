@@ -135,8 +135,9 @@ class H2Decoder:
         preface = PREFACE if state is None else b""
         self._client = _Direction(Frames(limits.head, preface, begun=begun[0]), Blocks(limits.head, tables[0]))
         self._server = _Direction(Frames(limits.head, begun=begun[1]), Blocks(limits.head, tables[1]))
-        self._highest = 0 if state is None else int(state["highest"])  # the last stream that the client opened
         self._streams: dict[int, _Stream] = {}  # the oldest first
+        self._highest = 0 if state is None else int(state["highest"])  # the last stream that the client opened
+        self._latest_ns = 0  # when that one was
         self._failure: ProtocolError | None = None
         self._ended = False
 
@@ -261,7 +262,9 @@ class H2Decoder:
         if len(self._streams) >= self._limits.messages:
             raise LimitError(f"more than {self._limits.messages} requests at once")
         self._highest = number
-        self._streams[number] = _Stream(number, head, started_ns, mark)
+        # Streams that were opened at once are told apart: their order is that of the requests, whenever they end.
+        self._latest_ns = max(started_ns, self._latest_ns + 1)
+        self._streams[number] = _Stream(number, head, self._latest_ns, mark)
 
     def _response_head(
         self, stream: _Stream, fields: list[h2_fields.Field], ends: bool, time_ns: int, done: list[HttpExchange]

@@ -138,6 +138,14 @@ def test_streams_beside_each_other_are_yielded_as_they_end() -> None:
     assert [e.id.index for e in played.exchanges] == [2, 0, 1]
 
 
+def test_streams_that_are_opened_at_once_are_in_their_order_whenever_they_end() -> None:
+    app, service, steps = begun()
+    at_once = client(b"".join(get(app, number, f"/{number}").data for number in (1, 3, 5)))
+    played = play(H2Decoder, [*steps, at_once, *ok(service, 5), *ok(service, 1), *ok(service, 3)])
+    assert paths(played) == ["/5", "/1", "/3"]
+    assert [e.request.target for e in sorted(played.exchanges, key=lambda e: e.started_ns)] == ["/1", "/3", "/5"]
+
+
 @pytest.mark.parametrize("pieces", [1, 3])
 @pytest.mark.parametrize("padding", [0, 5, 200])
 def test_padding_priority_and_continuation(pieces: int, padding: int) -> None:
