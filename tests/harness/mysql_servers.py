@@ -41,7 +41,7 @@ CERTIFICATES = ("server-cert.pem", "server-key.pem", "ca.pem")
 OPTIONS = (
     "--bind-address=127.0.0.1", "--skip-name-resolve", "--max-connections=500", "--max-allowed-packet=64M",
     "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0",
-    "--skip-log-bin", "--performance-schema=OFF", "--table-open-cache=200",
+    "--default-time-zone=+00:00", "--skip-log-bin", "--performance-schema=OFF", "--table-open-cache=200",
     "--character-set-server=utf8mb4", "--local-infile=ON",
 )  # fmt: skip
 
