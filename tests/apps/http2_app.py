@@ -1,12 +1,14 @@
 """A service that speaks HTTP/2 in clear, without asking first, and asks another one in the same way.
 
-`http2_app.py PORT` serves users; `http2_app.py PORT USERS` serves orders, and asks the users at that URL.
+`http2_app.py PORT` serves users; `http2_app.py PORT USERS` serves orders, and asks the users at that URL. With
+CERTIFICATE, a file with a key as well, it is served in TLS.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import uuid
 from typing import Any
@@ -60,6 +62,7 @@ async def main(port: str, upstream: str = "") -> None:
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.accesslog = config.errorlog = None
+    config.certfile = config.keyfile = os.environ.get("CERTIFICATE")
     await serve(App(upstream), config, mode="asgi")  # type: ignore[arg-type]
 
 

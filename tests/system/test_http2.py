@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import grpc
 import httpx
 import pytest
 
+from intercept.authority import Authority, certificate_of, new_authority
 from tests.harness.network import listens
 from tests.harness.processes import Running
 from tests.harness.programs import program
@@ -27,9 +31,10 @@ APPS = Path(__file__).parent.parent / "apps"
 
 
 @contextmanager
-def running(app: str, port: int, log: Path) -> Iterator[Running]:
+def running(app: str, port: int, log: Path, **settings: str) -> Iterator[Running]:
     """What the app depends on."""
-    with Running([sys.executable, APPS / app, str(port)], log=log) as started:
+    command = [program("node") if app.endswith(".js") else sys.executable, APPS / app, str(port)]
+    with Running(command, log=log, env={**os.environ, **settings}) as started:
         eventually(lambda: listens(port), f"{app} listens")
         yield started
 
@@ -41,8 +46,10 @@ def set_of(rr: RR) -> Path:
 # -- an HTTP API ------------------------------------------------------------------------------------------------
 
 
-async def use(port: int) -> None:
-    async with httpx.AsyncClient(http1=False, http2=True, base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+async def use(port: int, scheme: str = "http") -> None:
+    async with httpx.AsyncClient(
+        http1=False, http2=True, base_url=f"{scheme}://localhost:{port}", timeout=20, verify=False
+    ) as client:
         made = await client.post("/orders", json={"item": "tea"})
         assert (made.status_code, made.http_version, made.json()["item"]) == (201, "HTTP/2", "tea")
         assert len((await client.get("/many")).json()) == 8
@@ -82,6 +89,50 @@ def test_a_change_of_an_answer_over_http_2_is_found(recorded_api: RR) -> None:
     replay = recorded_api.test()
     assert replay.code == 1, replay.output
     assert "/users/3" in replay.output
+
+
+def test_another_implementation_with_trailers_and_early_hints(
+    rr: RR, port: int, unused_port: int, tmp_path: Path
+) -> None:
+    app = f"node {APPS / 'http2_app.js'} {port} http://127.0.0.1:{unused_port}"
+    curl = [program("curl"), "--silent", "--http2-prior-knowledge", f"http://127.0.0.1:{port}/orders"]
+    with running("http2_app.js", unused_port, tmp_path / "users.log"), rr.record(app, port=port) as recording:
+        for _ in range(2):
+            got = subprocess.run(curl, capture_output=True, check=True, timeout=20).stdout
+            assert json.loads(got) == [["/none", 0, "0"], ["/small", 10, "3"], ["/large", 500_000, "300000"]]
+        recording.interrupt()
+        assert recording.wait(30) == 0, recording.output
+    mocks = recorded_mocks(set_of(rr))
+    assert [mock.line for mock in mocks] == ["POST /none", "POST /small", "POST /large"] * 2
+    assert [mock.exchange.response.trailers for mock in mocks[:3]] == [(("x-came", n),) for n in ("0", "3", "300000")]
+    assert {mock.exchange.response.interim[0].status for mock in mocks} == {103}
+    replay = rr.test()
+    assert replay.code == 0, replay.output
+
+
+def test_http_2_inside_tls_to_both_sides(rr: RR, port: int, unused_port: int, tmp_path: Path) -> None:
+    """The machine trusts an authority of its own, as companies have them."""
+    authority = new_authority()
+    (tmp_path / "roots.pem").write_bytes(certificate_of(authority))
+    (tmp_path / "server.pem").write_bytes(Authority.of(authority).leaf("localhost", datetime.now(UTC)))
+    certificate, roots = str(tmp_path / "server.pem"), str(tmp_path / "roots.pem")
+    rr = rr.with_settings(SSL_CERT_FILE=roots, CERTIFICATE=certificate)
+    app = f"{sys.executable} {APPS / 'http2_app.py'} {port} https://localhost:{unused_port}"
+    with (
+        running("http2_app.py", unused_port, tmp_path / "users.log", CERTIFICATE=certificate),
+        rr.record(app, port=port) as recording,
+    ):
+        asyncio.run(use(port, "https"))
+        recording.interrupt()
+        assert recording.wait(30) == 0, recording.output
+    tests, mocks = recorded_tests(set_of(rr)), recorded_mocks(set_of(rr))
+    assert [test.line for test in tests] == ["POST /orders", "GET /many", "GET /large/4000"]
+    assert len(mocks) == 10
+    for one in [*tests, *mocks]:
+        assert (one.exchange.request.version, one.exchange.request.scheme) == ("2", "https"), one.name
+    for _ in range(3):
+        replay = rr.test()
+        assert replay.code == 0, replay.output
 
 
 # -- gRPC -------------------------------------------------------------------------------------------------------
