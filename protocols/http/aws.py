@@ -126,9 +126,9 @@ def _form(request: HttpRequest) -> dict[str, str] | None:
             return None
         text = body.decode("utf-8", "replace")
     else:
-        text = request.target.partition("?")[2]
-        if "Action=" not in text:
+        if "Action=" not in request.target:
             return None
+        text = request.target.partition("?")[2]
     form = dict(parse_qsl(text, keep_blank_values=True))
     return form if form.get("Action") and _QUERY_VERSION.fullmatch(form.get("Version", "")) else None
 

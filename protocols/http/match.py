@@ -147,8 +147,10 @@ def values(request: HttpRequest) -> list[Value]:
         return [*result, *header_values(request.headers), *sqs.values(asked)]
     if query:
         found = list(contents.pairs("query", query))
-        signing = signed.parameters({value.place[len("query.") :] for value in found})
-        result.extend(value for value in found if value.place[len("query.") :] not in signing)
+        if "ignature=" in query:
+            signing = signed.parameters({value.place[len("query.") :] for value in found})
+            found = [value for value in found if value.place[len("query.") :] not in signing]
+        result.extend(found)
     return [*result, *header_values(request.headers), *body_values(request.headers, request.body)]
 
 
