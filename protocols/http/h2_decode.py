@@ -21,7 +21,7 @@ from protocols.http import h2_fields, wire
 from protocols.http.h2_frames import END_HEADERS, END_STREAM, PREFACE, Frame, Frames, Type
 from protocols.http.h2_tables import Blocks, Table
 from protocols.http.state import Part, State, after
-from protocols.http.wire import Headers, HttpRequest, HttpResponse, Interim
+from protocols.http.wire import Framing, Headers, HttpRequest, HttpResponse, Interim
 from testset.errors import LimitError, ProtocolError
 from testset.model import Body, BodyBuffer, Ending, Exchange, ExchangeId, Side
 
@@ -139,6 +139,7 @@ class H2Decoder:
         self._highest = 0 if state is None else int(state["highest"])  # the last stream that the client opened
         self._latest_ns = 0  # when that one was
         self._failure: ProtocolError | None = None
+        self._client_left = False  # before the server did
         self._ended = False
 
     # -- the furniture ------------------------------------------------------------------------------------------
@@ -161,13 +162,17 @@ class H2Decoder:
     def end(self, side: Side, ending: Ending, time_ns: int) -> list[HttpExchange]:
         self._raise_failure()
         done: list[HttpExchange] = []
-        if self._ended or (ending is Ending.ANSWERED and side is Side.CLIENT):
+        if self._ended:
             return done
+        if side is Side.CLIENT:
+            self._client_left = True
+            if ending is Ending.ANSWERED:
+                return done
         self._ended = True
         if ending is Ending.ANSWERED:
             ending = Ending.CUT_SHORT
         for stream in list(self._streams.values()):
-            self._emit(stream, ending, time_ns, done)
+            self._emit(stream, ending, time_ns, done, left=self._client_left)
         return done
 
     def settled(self) -> tuple[int, int, int]:
@@ -317,7 +322,7 @@ class H2Decoder:
         if code == _REFUSED_STREAM and not from_client and not stream.status:
             self._forget(stream)
         else:
-            self._emit(stream, Ending.RESET, time_ns, done)
+            self._emit(stream, Ending.RESET, time_ns, done, left=from_client)
 
     def _go_away(self, frame: Frame) -> None:
         """The server takes no more streams: those beyond the last that it names it has not seen."""
@@ -331,8 +336,10 @@ class H2Decoder:
         stream.request.discard()
         stream.response.discard()
 
-    def _emit(self, stream: _Stream, ending: Ending, time_ns: int, done: list[HttpExchange]) -> None:
-        """The exchange is over. A response that was complete stays one."""
+    def _emit(
+        self, stream: _Stream, ending: Ending, time_ns: int, done: list[HttpExchange], *, left: bool = False
+    ) -> None:
+        """The exchange is over. A response that was complete stays one. `left`: the client has had enough of it."""
         del self._streams[stream.number]
         context = self._context
         complete = stream.state not in _REQUEST_OPEN or stream.remark is not None
@@ -352,7 +359,7 @@ class H2Decoder:
                     trailers=stream.request.trailers,
                     complete=complete,
                 ),
-                response=_response(stream),
+                response=_response(stream, left=left),
                 ending=Ending.ANSWERED if stream.answered else ending,
                 started_ns=stream.started_ns,
                 ended_ns=stream.ended_ns or time_ns,
@@ -371,10 +378,11 @@ class H2Decoder:
             raise self._failure
 
 
-def _response(stream: _Stream) -> HttpResponse | None:
+def _response(stream: _Stream, *, left: bool) -> HttpResponse | None:
     if not stream.status:
         return None
     headers = stream.response.headers
+    framing = wire.stream_framing(stream.method, stream.status, headers)
     return HttpResponse(
         status=stream.status,
         reason=wire.standard_reason(stream.status),
@@ -383,5 +391,5 @@ def _response(stream: _Stream) -> HttpResponse | None:
         body=stream.response.finish(),
         trailers=stream.response.trailers,
         interim=tuple(stream.interim),
-        framing=wire.stream_framing(stream.method, stream.status, headers),
+        framing=Framing.OPEN if left and not stream.answered else framing,
     )

@@ -23,6 +23,7 @@ from testset.model import Ending, FileBody
 _SMALL = 2048
 _REMEMBERED = 1024
 
+_OF_2 = frozenset({Framing.FRAMES, Framing.OPEN})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -95,7 +96,7 @@ class HttpResponder:
             response = with_body(response, reply.body)
         complete = reply.ending is Ending.ANSWERED
         acts: list[Act] = []
-        if response is not None and (wire.is_2(response.version) or response.framing is Framing.FRAMES):
+        if response is not None and (wire.is_2(response.version) or response.framing in _OF_2):
             response = in_1_1(response)
         if response is not None:
             acts.extend(_play(response, complete=complete, continued=self._continued))
@@ -196,6 +197,8 @@ def miss_body(text: str, details: Mapping[str, Any]) -> bytes:
 def in_1_1(response: HttpResponse) -> HttpResponse:
     """What was recorded in HTTP/2, as HTTP/1.1 says it: trailers need chunks, and all else has a length."""
     response = replace(response, version="1.1")
+    if response.framing is Framing.OPEN:
+        return replace(response, framing=Framing.CLOSE)
     if response.framing is not Framing.FRAMES:
         return response
     if response.trailers:

@@ -35,7 +35,7 @@ from tests.protocols.playbook import (
     timeless,
 )
 from testset.errors import LimitError, ProtocolError
-from testset.model import Ending, ExchangeId
+from testset.model import Ending, ExchangeId, Side
 
 CANCEL, REFUSED_STREAM = 8, 7
 
@@ -272,6 +272,7 @@ def test_a_stream_that_is_reset(side: Any) -> None:
     assert paths(played) == ["/half", "/other"]
     half, other = played.exchanges
     assert (half.ending, half.response.body) == (Ending.RESET, b"half")
+    assert half.response.framing is (Framing.OPEN if side is CLIENT else Framing.FRAMES)
     assert other.ending is Ending.ANSWERED
 
 
@@ -323,6 +324,15 @@ def test_the_connection_ends_in_the_middle(told: Ending, ending: Ending) -> None
     assert paths(played) == ["/none", "/half"]
     none, some = played.exchanges
     assert (none.response, none.ending, some.response.body, some.ending) == (None, ending, b"ha", ending)
+
+
+@pytest.mark.parametrize("first", [CLIENT, SERVER])
+def test_who_has_left_first_tells_whether_more_would_have_come(first: Side) -> None:
+    app, service, steps = begun()
+    steps += [get(app, 1, "/watch"), service.headers(1, answers(200)), service.data(1, b"so far")]
+    exchange = play(H2Decoder, [*steps, Ends(first), Ends(first.other)]).only()
+    assert (exchange.ending, exchange.response.body) == (Ending.CUT_SHORT, b"so far")
+    assert exchange.response.framing is (Framing.OPEN if first is CLIENT else Framing.FRAMES)
 
 
 # -- going on in the middle -------------------------------------------------------------------------------------
