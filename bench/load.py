@@ -24,10 +24,13 @@ class Figures:
 
 def wrk(url: str, connections: int, seconds: float, script: Path | None = None) -> Figures:
     """One run of wrk with one thread. Any error makes the run worthless, so it is one. `script` makes the requests."""
-    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
-    command += [url] if script is None else ["-s", str(script), url]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(wrk_command(url, connections, seconds, script), capture_output=True, text=True, check=False)
     return parse(done.stdout, url)
+
+
+def wrk_command(url: str, connections: int, seconds: float, script: Path | None = None) -> list[str]:
+    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency"]
+    return command + ([url] if script is None else ["-s", str(script), url])
 
 
 def parse(output: str, url: str) -> Figures:

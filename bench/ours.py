@@ -6,10 +6,13 @@ recording costs the app.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from bench.load import LoadError
-from tests.harness.network import listens
+from tests.harness.network import free_port, listens
 from tests.harness.processes import Running
 
 IDLE_SHARE = 0.05  # of one core
@@ -53,6 +56,32 @@ class Recording:
                 continue
             total += times.user + times.system
         return total
+
+
+@dataclass(frozen=True, slots=True)
+class Inside(Recording):
+    """A recording whose app runs what it is told to: load that leaves the app, and not load that comes to it."""
+
+    def run(self, words: Sequence[str]) -> str:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/", json.dumps(words).encode(), method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                output: bytes = answer.read()
+        except urllib.error.HTTPError as error:
+            raise LoadError(f"{words[0]}: {error.read().decode(errors='replace')}") from error
+        return output.decode()
+
+
+@contextmanager
+def inside_rr(folder: Path, destination: str) -> Iterator[Inside]:
+    """`rr record` around a program that runs commands. What they ask of `destination` is kept in the journal and
+    decoded, and not written: see above."""
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("inside.py")), str(port)]
+    folder.mkdir(parents=True)
+    (folder / "rr.yml").write_text(f"record:\n  pass_through: ['{destination}']\n")
+    with start_rr(command, port, folder) as recording:
+        yield Inside(recording.port, recording.running)
 
 
 @contextmanager

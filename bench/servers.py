@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from intercept.authority import Authority, new_authority
 from tests.harness.network import free_port, listens
 from tests.harness.processes import Running
 from tests.harness.programs import program
@@ -25,6 +27,13 @@ http {{
     keepalive_requests 1000000000;
     client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
     server {{ listen 127.0.0.1:{port} backlog=4096; root www; }}
+}}
+"""
+
+HTTPS = """
+    ssl_certificate {folder}/server.pem;
+    ssl_certificate_key {folder}/server.pem;
+    server {{ listen 127.0.0.1:{port} ssl backlog=4096; root www; }}
 }}
 """
 
@@ -61,6 +70,18 @@ def nginx(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
+def nginx_https(folder: Path) -> Iterator[int]:
+    """The same with TLS, and a certificate that nobody trusts: what measures does not look at it."""
+    port, plain = free_port(), free_port()
+    command = nginx_command(folder, plain)
+    (folder / "server.pem").write_bytes(Authority.of(new_authority()).leaf("localhost", datetime.now(UTC)))
+    settings = folder / "nginx.conf"
+    settings.write_text(settings.read_text().rstrip().removesuffix("}") + HTTPS.format(folder=folder, port=port))
+    with _serving(command, port, folder):
+        yield port
+
+
+@contextmanager
 def haproxy(folder: Path, upstream: int) -> Iterator[int]:
     port = free_port()
     folder.mkdir()
@@ -71,11 +92,12 @@ def haproxy(folder: Path, upstream: int) -> Iterator[int]:
 
 
 @contextmanager
-def mitmdump(folder: Path, upstream: int) -> Iterator[int]:
+def mitmdump(folder: Path, upstream: int, scheme: str = "http") -> Iterator[int]:
     port = free_port()
     folder.mkdir()
     command = [
-        str(Path(sys.executable).with_name("mitmdump")), "--quiet", "--mode", f"reverse:http://127.0.0.1:{upstream}",
+        str(Path(sys.executable).with_name("mitmdump")), "--quiet", "--ssl-insecure",
+        "--mode", f"reverse:{scheme}://127.0.0.1:{upstream}",
         "--listen-host", "127.0.0.1", "--listen-port", str(port), "--set", f"confdir={folder}",
     ]  # fmt: skip
     with _serving(command, port, folder):
