@@ -139,7 +139,6 @@ class H2Decoder:
         self._highest = 0 if state is None else int(state["highest"])  # the last stream that the client opened
         self._latest_ns = 0  # when that one was
         self._failure: ProtocolError | None = None
-        self._client_left = False  # before the server did
         self._ended = False
 
     # -- the furniture ------------------------------------------------------------------------------------------
@@ -164,15 +163,11 @@ class H2Decoder:
         done: list[HttpExchange] = []
         if self._ended:
             return done
-        if side is Side.CLIENT:
-            self._client_left = True
-            if ending is Ending.ANSWERED:
-                return done
-        self._ended = True
+        self._ended = True  # a client of HTTP/2 that closes is gone: what a server then says, nobody hears
         if ending is Ending.ANSWERED:
             ending = Ending.CUT_SHORT
         for stream in list(self._streams.values()):
-            self._emit(stream, ending, time_ns, done, left=self._client_left)
+            self._emit(stream, ending, time_ns, done, left=side is Side.CLIENT)
         return done
 
     def settled(self) -> tuple[int, int, int]:

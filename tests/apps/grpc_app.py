@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -27,21 +28,32 @@ def users() -> dict[str, Any]:
         for number in range(int(count)):
             yield b"user %d" % number * 10_000
 
+    def watch(_nothing: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        left = threading.Event()
+        context.add_callback(left.set)
+        yield b"all is quiet"
+        left.wait()
+
     return {
         "Get": grpc.unary_unary_rpc_method_handler(get),
         "All": grpc.unary_stream_rpc_method_handler(all_),
+        "Watch": grpc.unary_stream_rpc_method_handler(watch),
     }
 
 
 def orders(channel: grpc.Channel) -> dict[str, Any]:
     ask = channel.unary_unary("/shop.Users/Get")
     every = channel.unary_stream("/shop.Users/All")
+    watch = channel.unary_stream("/shop.Users/Watch")(b"", wait_for_ready=True)  # for as long as the app lives
+    assert next(watch) == b"all is quiet"
 
     def get(name: bytes, context: grpc.ServicerContext) -> bytes:
         try:
             answer: bytes = ask(name, timeout=10)
         except grpc.RpcError as error:
             context.abort(error.code(), f"users: {error.details()}")
+        if not watch.is_active():
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the users are no longer watched")
         return b"order of " + answer
 
     def sizes(count: bytes, _context: grpc.ServicerContext) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from intercept.authority import Authority, certificate_of, new_authority
+from protocols.http.wire import Framing
 from tests.harness.network import listens
 from tests.harness.processes import Running
 from tests.harness.programs import program
@@ -169,6 +170,8 @@ def test_grpc_is_recorded_and_replayed(recorded_grpc: RR) -> None:
         dict(test.exchange.response.trailers or test.exchange.response.headers)["grpc-status"] for test in tests
     ]
     assert statuses == ["0", "0", "5", "0"]
+    [watch] = [mock for mock in recorded_mocks(set_of(recorded_grpc)) if mock.line == "POST /shop.Users/Watch"]
+    assert (watch.owner, watch.exchange.response.framing) == ("startup", Framing.OPEN)
     assert b"\x08ann\xff" in tests[0].response_body
     for _ in range(3):
         replay = recorded_grpc.test()

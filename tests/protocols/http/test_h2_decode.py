@@ -330,7 +330,8 @@ def test_the_connection_ends_in_the_middle(told: Ending, ending: Ending) -> None
 def test_who_has_left_first_tells_whether_more_would_have_come(first: Side) -> None:
     app, service, steps = begun()
     steps += [get(app, 1, "/watch"), service.headers(1, answers(200)), service.data(1, b"so far")]
-    exchange = play(H2Decoder, [*steps, Ends(first), Ends(first.other)]).only()
+    unheard: list[Step] = [service.headers(1, [("grpc-status", "14")], end=True)] if first is CLIENT else []
+    exchange = play(H2Decoder, [*steps, Ends(first), *unheard, Ends(first.other)]).only()
     assert (exchange.ending, exchange.response.body) == (Ending.CUT_SHORT, b"so far")
     assert exchange.response.framing is (Framing.OPEN if first is CLIENT else Framing.FRAMES)
 
