@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from protocols.documents import integer, mapping, sequence
 from protocols.mysql import collations
 from protocols.mysql.messages import Column
+from protocols.mysql.terms import ColumnFlag, Type
 from protocols.mysql.texts import octets, said, shown
-from protocols.mysql.wire import ColumnFlag, Type
 from testset.errors import DocumentError
 
 _AS_MANY_AS_COME = 31  # decimals

@@ -29,8 +29,8 @@ from protocols.mysql.messages import (
     ResultSet,
     Session,
 )
+from protocols.mysql.terms import Type
 from protocols.mysql.texts import said
-from protocols.mysql.wire import Type
 from testset.errors import DocumentError
 from testset.model import Exchange, ExchangeId, Server
 

@@ -32,8 +32,8 @@ from protocols.mysql.messages import (
     ResultSet,
     Session,
 )
+from protocols.mysql.terms import Status
 from protocols.mysql.texts import SEALED, octets, said, shown, sql_shown
-from protocols.mysql.wire import Status
 from testset.errors import DocumentError
 from testset.model import Ending, Exchange, ExchangeId
 

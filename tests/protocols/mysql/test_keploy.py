@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from protocols.mysql.wire import Type
 
 from protocols.mysql.keploy import Connections
 from protocols.mysql.messages import (
@@ -25,6 +24,7 @@ from protocols.mysql.messages import (
     ResultSet,
     Session,
 )
+from protocols.mysql.terms import Type
 from protocols.mysql.yaml import MysqlExchange, from_spec
 from testset import text
 from testset.errors import DocumentError

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from protocols.mysql.wire import ColumnFlag, Status, Type
 
 from protocols.mysql.messages import (
     Cell,
@@ -28,6 +27,7 @@ from protocols.mysql.messages import (
     Session,
 )
 from protocols.mysql.statement import bind, parse
+from protocols.mysql.terms import ColumnFlag, Status, Type
 from protocols.mysql.yaml import MysqlExchange, from_spec, to_spec
 from testset import text
 from testset.emit import dump

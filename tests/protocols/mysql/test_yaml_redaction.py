@@ -20,7 +20,7 @@ from protocols.mysql.messages import (
     Session,
 )
 from protocols.mysql.statement import parse
-from protocols.mysql.wire import Type
+from protocols.mysql.terms import Type
 from protocols.mysql.yaml import MysqlExchange, from_spec, to_spec
 from testset.emit import dump
 from testset.model import Document, Exchange, ExchangeId, Server
