@@ -33,7 +33,7 @@ BACKGROUND = "background"
 _STILL_NS = 2_000_000_000  # how long after its response a test may claim what carries its values
 _UNKNOWN = Traits(frozenset(), frozenset(), frozenset(), frozenset())
 _NO_QUEUE = Queueing()
-_HANDLES = 4096  # of messages that may still be spoken of
+_TAKEN = 4096  # handles and values of messages that may still be spoken of
 _REMEMBERED = 64  # settled exchanges of a route that may turn out to be background
 
 Settled = tuple[Exchange[Any, Any], str]
@@ -74,7 +74,7 @@ class Attribution:
         self._windows: list[_Window] = []  # by start
         self._waiting: list[tuple[int, int, Exchange[Any, Any]]] = []  # by start
         self._turn = 0
-        self._takers: dict[str, Sequence[_Window]] = {}  # by handle: the tests that a message belongs to
+        self._takers: dict[str, Sequence[_Window]] = {}  # the tests that a message came in, by its handle and its marks
         self._recurrence = Recurrence()
         self._answered: set[Server] = set()  # destinations that start-up has reached
         self._failed: list[Exchange[Any, Any]] = []  # start-up's attempts that may still be followed by a success
@@ -174,10 +174,9 @@ class Attribution:
         candidates, owners = self._claim(seen, when, inside, before)
         if inside and not owners and room.is_effect(exchange.request):
             candidates = self._late(seen, when, inside, before)
-        takers = {id(one): one for handle in doing.handles for one in self._takers.get(handle, ())}
-        if takers:  # it speaks of a message: in a replay it comes as soon as that has come, or as late as it did
-            every = {**takers, **{id(one): one for one in candidates}}
-            candidates, owners = sorted(every.values(), key=lambda one: one.started_ns), ()
+        if not delivery and (takers := self._takers_of(doing.handles, seen, owners or candidates)):
+            together = [*takers, *(one for one in owners or candidates if one not in takers)]
+            candidates, owners = sorted(together, key=lambda one: one.started_ns), ()
         route = _route(room, exchange)
         if self._recurrence.recurs(route) and not owners:
             return [(exchange, BACKGROUND)]
@@ -186,9 +185,9 @@ class Attribution:
             one.marks |= traits(room, exchange, answer=True).marks
         owner = "+".join(one.name for one in named if one.name is not None) if named else BACKGROUND
         if delivery:
-            self._takers.update(dict.fromkeys(doing.handles, named))
-            for handle in tuple(self._takers)[:-_HANDLES]:
-                del self._takers[handle]
+            self._takers.update(dict.fromkeys((*doing.handles, *seen.marks), named))
+            for value in tuple(self._takers)[:-_TAKEN]:
+                del self._takers[value]
         if len(self._settled[route]) < _REMEMBERED and not delivery:
             self._settled[route].append((exchange.id, owner))
         return [(exchange, owner)]
@@ -213,6 +212,15 @@ class Attribution:
             or _only(_carriers(candidates, seen.carried, lambda one: one.request.carried | one.marks))
             or _only(_carriers(candidates, seen.hints, lambda one: one.request.hints))
         )
+
+    def _takers_of(self, handles: Sequence[str], seen: Traits, windows: Sequence[_Window]) -> list[_Window]:
+        """The tests that the messages came in of which an exchange speaks: in a replay it comes as soon as they have,
+        or as late as it did. It may speak of them by what they say, too: then it cannot come before they did."""
+        found = [one for handle in handles for one in self._takers.get(handle, ())]
+        latest = max(one.started_ns for one in windows)
+        told = (one for mark in seen.marks for one in self._takers.get(mark, ()))
+        found.extend(one for one in told if one.started_ns > latest)
+        return list({id(one): one for one in found}.values())
 
     def _late(
         self, seen: Traits, started_ns: int, inside: Sequence[_Window], before: Sequence[_Window]
