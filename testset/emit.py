@@ -24,7 +24,8 @@ from typing import Any
 from testset.errors import DocumentError
 
 _LINE = 120  # a list or mapping on one line is at most this long
-_ROW = 200  # a row of a result set, which is worth a longer line; and what a document says of itself
+_ROW = 200  # a row or a column of a result set, which is worth a longer line; and what a document says of itself
+_COLUMN = frozenset({"name", "type"})
 _LONG_KEY = 120  # YAML readers look for the colon within 1024 bytes; a longer key is written after `?`
 _ON_ONE_LINE = frozenset({"metadata"})
 
@@ -105,7 +106,8 @@ def write_list(out: list[str], tree: list[Any] | tuple[Any, ...], indent: int) -
                 continue
             out.append(f"{line}\n")
         elif isinstance(item, Mapping):
-            line = _one_line(item, _LINE) if _is_flat(item.values(), lists=True) else None
+            limit = _ROW if item.keys() >= _COLUMN else _LINE
+            line = _one_line(item, limit) if _is_flat(item.values(), lists=True) else None
             if line is None:
                 write_mapping(out, item, indent + 2, inline=True)
                 continue

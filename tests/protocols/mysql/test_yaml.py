@@ -150,6 +150,16 @@ def test_what_is_usual_is_left_out_and_what_is_not_is_named() -> None:
     assert again(given_) == given_
 
 
+def test_a_column_is_one_line_also_with_all_that_can_be_said_of_it() -> None:
+    flags = ColumnFlag.NOT_NULL | ColumnFlag.UNIQUE_KEY | ColumnFlag.AUTO_INCREMENT | ColumnFlag.NO_DEFAULT_VALUE
+    long = column("order_number", Type.LONGLONG, "o", length=20, flags=flags, schema="stock", org_table="order_items")
+    document = written(exchange("SELECT 1", ResultSet(columns=(long,), rows=())))
+    (line,) = (line for line in document.split("\n") if "order_number" in line)
+    assert line.endswith(
+        "flags: [NOT_NULL, UNIQUE_KEY, AUTO_INCREMENT, NO_DEFAULT_VALUE], table: o, schema: stock, org_table: order_items}"
+    )
+
+
 def test_the_character_set_of_an_answer_is_said_once() -> None:
     columns = (replace(ID, charset=45), PRICE, replace(ID, name="sku", org_name="sku", charset=45))
     given_ = exchange("SELECT 1", ResultSet(columns=columns, rows=()))
