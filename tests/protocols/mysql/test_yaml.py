@@ -156,7 +156,7 @@ def test_a_column_is_one_line_also_with_all_that_can_be_said_of_it() -> None:
     document = written(exchange("SELECT 1", ResultSet(columns=(long,), rows=())))
     (line,) = (line for line in document.split("\n") if "order_number" in line)
     assert line.endswith(
-        "flags: [NOT_NULL, UNIQUE_KEY, AUTO_INCREMENT, NO_DEFAULT_VALUE], table: o, schema: stock, org_table: order_items}"
+        "[NOT_NULL, UNIQUE_KEY, AUTO_INCREMENT, NO_DEFAULT_VALUE], table: o, schema: stock, org_table: order_items}"
     )
 
 
