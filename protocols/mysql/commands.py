@@ -144,18 +144,24 @@ class Commands:
         status = self.session.status
         return answer(results, question.shape, self.dialect, status, statement_id=statement_id, whole=whole)
 
-    def _take_note(self, question: Question, results: Sequence[Result]) -> int:
+    def recorded(self, question: Question, results: Sequence[Result], statement_id: int) -> None:
+        """A real server has answered so. `statement_id`: what it calls a statement that it has prepared."""
+        self._take_note(question, results, statement_id, replayed=False)
+
+    def _take_note(
+        self, question: Question, results: Sequence[Result], statement_id: int | None = None, *, replayed: bool = True
+    ) -> int:
         """What an answer means for the commands that follow. Returns the id of a statement that it has prepared."""
         request, statement = question.request, question.statement
         if request.operation is Operation.PREPARE:
             result = results[0] if results else None
             if statement is not None and isinstance(result, Prepared):
-                return self.prepared.add(request.query, statement, len(result.parameters)).id
+                return self.prepared.add(request.query, statement, len(result.parameters), statement_id).id
         elif request.operation is Operation.INIT_DB:
             if results and isinstance(results[-1], Ok):
                 self.session.use(request.query)
         elif statement is not None:
-            self.session.after(statement, results, replayed=True)
+            self.session.after(statement, results, replayed=replayed)
         return 0
 
     # -- statements -----------------------------------------------------------------------------------------------

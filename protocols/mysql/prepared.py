@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from protocols.furniture import Limits
 from protocols.mysql.messages import Cell
@@ -27,7 +29,7 @@ class PreparedStatement:
 
 
 class PreparedStatements:
-    """All of a connection's, by ids of rr's own: the first is 1."""
+    """All of a connection's, by the ids that a server gave them, or by ids of rr's own: the first is 1."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -38,8 +40,11 @@ class PreparedStatements:
     def __len__(self) -> int:
         return len(self._statements)
 
-    def add(self, sql: str, statement: Statement, parameters: int) -> PreparedStatement:
-        self._last += 1
+    def add(
+        self, sql: str, statement: Statement, parameters: int, statement_id: int | None = None
+    ) -> PreparedStatement:
+        """`statement_id`: as a real server has called it."""
+        self._last = self._last + 1 if statement_id is None else statement_id
         made = self._statements[self._last] = PreparedStatement(self._last, sql, statement, parameters)
         return made
 
@@ -66,6 +71,24 @@ class PreparedStatements:
         if found is not None:
             self.forget_long_data(found)
             del self._statements[found.id]
+
+    @property
+    def has_long_data(self) -> bool:
+        """Whether something was sent that no EXECUTE has used yet."""
+        return self._long_data > 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "last": self._last,
+            "statements": [[one.id, one.sql, one.parameters, one.types] for one in self._statements.values()],
+        }
+
+    def restore(self, state: Mapping[str, Any], parse: Callable[[str], Statement]) -> None:
+        """As they were when `to_json` was asked."""
+        for statement_id, sql, parameters, types in state["statements"]:
+            made = self.add(sql, parse(sql), parameters, statement_id)
+            made.types = tuple((kind, sign) for kind, sign in types) if types is not None else None
+        self._last = state["last"]
 
     def clear(self) -> None:
         """The connection begins anew. Ids go on."""

@@ -51,7 +51,7 @@ def text_row(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> bytes:
     _check(columns, row)
     return b"".join(
         [
-            _NULL if cell is None else lenenc_bytes(_as_text(column, cell))
+            _NULL if cell is None else lenenc_bytes(text_of(column, cell))
             for column, cell in zip(columns, row, strict=True)
         ]
     )
@@ -82,7 +82,7 @@ def _check(columns: tuple[Column, ...], row: tuple[Cell, ...]) -> None:
 # -- as text ----------------------------------------------------------------------------------------------------------
 
 
-def _as_text(column: Column, cell: Cell) -> bytes:
+def text_of(column: Column, cell: Cell) -> bytes:
     if isinstance(cell, str):
         return _encoded(cell, column.charset)
     if isinstance(cell, bytes):
@@ -116,7 +116,7 @@ def _bits(column: Column, number: int) -> bytes:
 def _float_text(column: Column, number: float) -> str:
     if column.decimals < _ANY_DECIMALS and column.type in (_FLOAT, _DOUBLE):
         return f"{number:.{column.decimals}f}"
-    text = _shortest(number) if column.type == _FLOAT else repr(float(number))
+    text = shortest(number) if column.type == _FLOAT else repr(float(number))
     mantissa, e, exponent = text.partition("e")
     mantissa = mantissa.removesuffix(".0")
     if not e:
@@ -127,7 +127,7 @@ def _float_text(column: Column, number: float) -> str:
     return f"{mantissa}e{power}"
 
 
-def _shortest(number: float) -> str:
+def shortest(number: float) -> str:
     """The shortest text of a number that has only four bytes."""
     try:
         (exact,) = struct.unpack("<f", struct.pack("<f", number))
@@ -165,7 +165,7 @@ def _writer(column: Column) -> _Writer:
         return _time
     if column.type == _NOTHING:
         return lambda cell: b""
-    return lambda cell: lenenc_bytes(_as_text(column, cell))
+    return lambda cell: lenenc_bytes(text_of(column, cell))
 
 
 def _number(cell: Cell) -> int:
