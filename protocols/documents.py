@@ -69,6 +69,9 @@ def readable(data: bytes) -> str | None:
     return None if _NOT_TEXT.search(text) else text
 
 
+_SEALED = re.compile(r'\{\{secret "[^"]*"\}\}\s*')
+
+
 def base64_text(data: bytes) -> str:
     """Base64 in lines, for a block scalar."""
     text = base64.b64encode(data).decode()
@@ -78,6 +81,8 @@ def base64_text(data: bytes) -> str:
 
 
 def base64_bytes(value: Any, key: str) -> bytes:
+    if _SEALED.fullmatch(str(value)):  # bytes that hold a secret are one
+        return str(value).encode()
     try:
         return base64.b64decode("".join(str(value).split()), validate=True)
     except (binascii.Error, ValueError) as error:

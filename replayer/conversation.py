@@ -66,6 +66,7 @@ class Answers:
         self.misses: list[tuple[str, Miss]] = []
         self.warnings: list[str] = []
         self.faults: list[str] = []  # of rr's own: a test in which there was one proves nothing
+        self.sealed: list[str] = []  # mocks that answered with a placeholder where a secret should be, and why
         self.asked = 0
         self.certificates = Certificates()
         self.polls = Polls()
@@ -155,10 +156,13 @@ class Answers:
         return Reply(response, exchange.ending)
 
     def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
+        for name in self.loaded.stood_in(mock):
+            self.sealed.append(f'{mock.name}: {{{{secret "{name}"}}}} of the command cannot be unsealed here')
         try:
             return self.loaded.unsealed(mock, self.replay.bindings.actual)
         except SecretError as error:
             self._told(f"{mock.name}: {error}")
+            self.sealed.append(f"{mock.name}: {error}")
             return mock.exchange
 
 

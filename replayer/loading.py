@@ -7,15 +7,20 @@ gave birth to again (a login's token) is not unsealed at all.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protocols.furniture import Room
+from protocols.generated import looks_generated
 from protocols.registry import ROOMS, room_for_kind, room_named
+from replayer.side_files import SideFiles
 from testset.config import SetConfig
 from testset.errors import DocumentError, SecretError
 from testset.model import Document, Exchange, FileBody, Mock, Server, TestCase
+from testset.placeholders import names_in, placeholder
+from testset.placeholders import replace as replaced
 from testset.pruning import drop
 from testset.secrets import Vault
 from testset.store import TestSet
@@ -67,6 +72,8 @@ class LoadedSet:
         self.test_set = test_set
         self.config: SetConfig = test_set.config()
         self._vault = vault
+        self._side_files = SideFiles()
+        self.stand_ins: frozenset[str] = frozenset()  # secrets of the app's command that could not be unsealed
         self._refs: dict[str, DocumentRef] = {}
         self.names = Names()
         self.unreadable: dict[str, DocumentError] = {}  # tests that are well-formed documents, and cannot be sent
@@ -84,7 +91,7 @@ class LoadedSet:
         """Every mock but the name look-ups, one at a time."""
         for ref, document in self.test_set.mocks(KINDS):
             room = room_for_kind(document.kind)
-            exchange = self._read(room, document)
+            exchange = self._as_asked(document)
             owner = self._owner(document, exchange)
             if room.name == "dns":
                 self._learn(exchange)
@@ -106,18 +113,18 @@ class LoadedSet:
 
         def again() -> Mock:
             document = read_document(ref)
-            return Mock(name=name, owner=owner, exchange=self._read(room_for_kind(document.kind), document))
+            return Mock(name=name, owner=owner, exchange=self._as_asked(document))
 
         return again
 
     def request(self, test: TestCase, bound: Bound) -> Any:
         """A test's request as it goes over the wire. Raises `SecretError`."""
-        return self._with_file(self._unsealed(test, "req", bound).request)
+        return self._with_file(self._unsealed(test, "req", bound).request, bound)
 
     def response(self, test: TestCase, bound: Bound) -> Any:
         """What a test's response should be; a secret that cannot be had stays a placeholder."""
         try:
-            return self._with_file(self._unsealed(test, "resp", bound).response)
+            return self._with_file(self._unsealed(test, "resp", bound).response, bound)
         except SecretError:
             return self._with_file(test.exchange.response)
 
@@ -125,12 +132,16 @@ class LoadedSet:
         """The exchange of a mock with its secrets in it. Raises `SecretError`."""
         document = read_document(self._refs[mock.name])
         spec = {  # what the app asked with needs no key: only the answer goes over the wire
-            key: part if key.startswith("req") else self._vault.unseal_tree(part, bound)
+            key: part if key.startswith("req") else self._vault.unseal_tree(part, _text(bound))
             for key, part in document.spec.items()
         }
         document = replace(document, spec=spec)
         exchange = self._read(room_for_kind(document.kind), document)
-        return replace(exchange, response=self._with_file(exchange.response))
+        return replace(exchange, response=self._with_file(exchange.response, bound))
+
+    def stood_in(self, mock: Mock) -> list[str]:
+        """The secrets of a mock for which their names stand in, because the app was started without the key."""
+        return sorted(self.stand_ins & names_in(read_document(self._refs[mock.name]).spec)) if self.stand_ins else []
 
     def drop_mocks(self, names: Collection[str]) -> None:
         """Takes mocks out of the set's file."""
@@ -167,17 +178,47 @@ class LoadedSet:
         document = test.document
         assert document is not None, "a loaded test has a document"
         sealed = document.spec.get(part)
-        content = self._vault.unseal_tree(sealed, bound)
+        content = self._vault.unseal_tree(sealed, _text(bound))
         if content is sealed:
             return test.exchange
         return self._read(room_for_kind(document.kind), replace(document, spec={**document.spec, part: content}))
 
-    def _with_file(self, message: Any) -> Any:
-        """A request or response whose body is in a file: the file is the test set's."""
+    def _with_file(self, message: Any, bound: Bound | None = None) -> Any:
+        """A request or response whose body is in a file of the test set; with `bound` it has its secrets."""
         body = getattr(message, "body", None)
         if not isinstance(body, FileBody):
             return message
-        return replace(message, body=replace(body, path=self.test_set.asset(str(body.path))))
+        body = replace(body, path=self.test_set.asset(str(body.path)))
+        if bound is not None:
+            body = self._side_files.unsealed(body, lambda name: bound(placeholder(name)) or self._vault.value(name))
+        return replace(message, body=body)
+
+    def _as_asked(self, document: Document) -> Exchange[Any, Any]:
+        """A mock as the app's request is compared with it. Most secrets stay sealed, for the app may have others now.
+        Where one is part of what is looked up (raw bytes, a path, the digest of a large body), it is the recording's;
+        without the key such a mock is not found."""
+        room = room_for_kind(document.kind)
+        if room.name == "generic":
+            with contextlib.suppress(SecretError):
+                document = replace(document, spec=self._vault.unseal_tree(document.spec))
+        exchange = self._read(room, document)
+        request = exchange.request
+        if room.name == "http" and "{{" in request.target:
+            path, mark, query = request.target.partition("?")
+            request = replace(request, target="/".join(map(self._segment, path.split("/"))) + mark + query)
+        if isinstance(getattr(request, "body", None), FileBody):
+            with contextlib.suppress(SecretError, DocumentError):
+                body = self._with_file(request, lambda _: None).body
+                request = replace(request, body=replace(request.body, size=body.size, sha256=body.sha256))
+        return exchange if request is exchange.request else replace(exchange, request=request)
+
+    def _segment(self, segment: str) -> str:
+        """Of a path. What looks generated may be another one in this run: then it stays a placeholder."""
+        try:
+            value = self._vault.unseal(segment)
+        except SecretError:  # the app may have got it from its command, where the name stands in for it
+            return replaced(segment, lambda name: name)
+        return segment if looks_generated(value) else value
 
     @staticmethod
     def _read(room: Room, document: Document) -> Exchange[Any, Any]:
@@ -215,6 +256,16 @@ class LoadedSet:
         """A destination by name can be resolved although nothing was looked up: /etc/hosts did, at the recording."""
         if host != "localhost" and not _is_address(host):
             self.names.make(host)
+
+
+def _text(bound: Bound) -> Bound:
+    """Without the digests, which stand for bytes and not for what a document says of them."""
+
+    def value(placeholder: str) -> str | None:
+        now = bound(placeholder)
+        return None if now is None or now.startswith("sha256:") else now
+
+    return value
 
 
 def room_of(exchange: Exchange[Any, Any]) -> Room:

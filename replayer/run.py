@@ -260,6 +260,7 @@ class SetRun:
         answers.misses.clear()
         answers.warnings.clear()
         answers.faults.clear()
+        answers.sealed.clear()
         began_ns = time.time_ns()
         replay.begin_test(case.name, began_ns)
         try:  # a token that this run has given birth to goes before the recorded one
@@ -301,12 +302,13 @@ class SetRun:
         said = self._said(effects, answers)
         reasons = _about_the_end(recorded.ending, got)
         bad = bool(findings or reasons or (effects.findings and self._plan.outbound_fails))
-        verdict = Verdict.ERRORED if answers.faults else Verdict.FAILED if bad else Verdict.PASSED
+        trouble = [*answers.faults, *(dict.fromkeys(answers.sealed) if bad else ())]
+        verdict = Verdict.ERRORED if trouble else Verdict.FAILED if bad else Verdict.PASSED
         if verdict is not Verdict.PASSED:
             facts |= {"response": _spec_of(response, recorded, got), "curl": curl(recorded.request)}
         return TestResult(
             verdict=verdict,
-            reasons=(*answers.faults, *reasons),
+            reasons=(*trouble, *reasons),
             findings=findings,
             took=(got.ended_ns - got.started_ns) / 1e9,
             **facts,

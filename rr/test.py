@@ -26,7 +26,6 @@ from rr.keeping import Keeper
 from rr.record import KEPLOY
 from rr.recover import HASH_SEED, many
 from rr.settings import Settings, load_settings
-from testset.config import SetConfig
 from testset.errors import NoTestSetError, RRError, SecretError, UsageError
 from testset.redaction import Redactor
 from testset.secrets import FILE_NAME, Vault
@@ -169,7 +168,7 @@ class _Run:
             if self._settings.test.on_miss == "record":
                 vault.values()  # raises now rather than at the first secret that is to be kept
             loaded = LoadedSet(test_set, self._store.vault())
-            plan = self._plan(loaded.config, test_set)
+            plan = self._plan(loaded, test_set)
             console.headline(
                 f"Replaying {test_set.name}", f"{len(loaded.tests)} tests, {redactor.mask_command(_where(plan))}"
             )
@@ -221,11 +220,12 @@ class _Run:
             self._not_green.add(result.set)
         console.replayed(self._writer.add(result))
 
-    def _plan(self, config: SetConfig, test_set: TestSet) -> Plan:
-        settings, options = self._settings, self._options
+    def _plan(self, loaded: LoadedSet, test_set: TestSet) -> Plan:
+        settings, options, config = self._settings, self._options, loaded.config
         command, missing = settings.command or config.command or "", list[str]()
         if not settings.command or is_stored(settings):
             command, missing = for_replay(command, self._store.vault())
+        loaded.stand_ins = frozenset(missing)
         for name in missing:
             self._console.warning(
                 f"The command's {name} cannot be unsealed here: the app gets the word {name!r} instead."

@@ -38,6 +38,11 @@ def replace(text: str, value: Callable[[str], str]) -> str:
     return _OURS.sub(lambda match: "{{" if match[1] is None else value(match[1]), text)
 
 
+def is_any_in(text: str) -> bool:
+    """Whether a stored text says anything but what was recorded."""
+    return "{{" in text and _OURS.search(text) is not None
+
+
 def replace_some(text: str, value: Callable[[str], str | None]) -> str:
     """A stored text with values in the place of some placeholders; it stays a stored text."""
 
@@ -59,6 +64,18 @@ def in_tree(tree: Any, change: Callable[[str], str]) -> Any:
         items = [in_tree(item, change) for item in tree]
         return items if any(new is not old for new, old in zip(items, tree, strict=True)) else tree
     return tree
+
+
+def names_in(tree: Any) -> set[str]:
+    """The names of the placeholders in all texts of a tree."""
+    found: set[str] = set()
+
+    def look(text: str) -> str:
+        found.update(names(text))
+        return text
+
+    in_tree(tree, look)
+    return found
 
 
 def safe_cut(text: str) -> int:

@@ -68,12 +68,12 @@ def _content(place: str, content_type: str, data: bytes) -> list[Value]:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return [_digest(place, data)]
-    if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
-        return list(pairs(place, text))
-    if text.lstrip()[:1] in ("{", "["):
+    if text.lstrip()[:1] in ("{", "["):  # whatever it is said to be: curl and urllib call all they send a form
         parsed = json_of(text)
         if parsed is not None:
             return list(flatten(place, parsed))
+    if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded" and "=" in text:
+        return list(pairs(place, text))
     return [Value(place, text)]
 
 
@@ -144,15 +144,21 @@ def _numbered(place: str, seen: Counter[str]) -> str:
 
 # A secret's placeholder in a recorded body has bare quotes, which make it no JSON.
 _SEALED = re.compile(r'\{\{(secret|redacted) "([^"\\]*)"\}\}')
+_SEALED_NUMBER = re.compile(rf"(?<=[:\[,])(\s*){_SEALED.pattern}(?=\s*[,\]}}])")
 
 
 def json_of(text: str) -> Any:
     """The JSON in a text; None if it is none (or is just `null`)."""
-    try:
-        sound = _SEALED.sub(r"{{\1 \"\2\"}}", text) if "{{" in text else text
-        return json.loads(sound, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        return None
+    texts = [text]
+    if "{{" in text:  # a secret has quotes of its own, and none around it where a number was
+        texts = [_SEALED.sub(r"{{\1 \"\2\"}}", text), _SEALED_NUMBER.sub(r'\1"{{\2 \\"\3\\"}}"', text)]
+        texts[1] = _SEALED.sub(r"{{\1 \"\2\"}}", texts[1])
+    for sound in texts:
+        try:
+            return json.loads(sound, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            continue
+    return None
 
 
 def _no_constant(text: str) -> Any:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 
-# A string may hold a secret's placeholder, and that holds quotes.
-_STRING = r'"(?:\{\{[a-z_]+ "[^"]*"\}\}|[^"\\\x00-\x1f]|\\.)*"'
-_TOKEN = re.compile(rf"\s*({_STRING}|[{{}}\[\],:]|[^\s{{}}\[\],:\"]+)")
+# A string may hold a secret's placeholder, and that holds quotes. A number may be one.
+_SEALED = r'\{\{[a-z_]+ "[^"]*"\}\}'
+_STRING = rf'"(?:{_SEALED}|[^"\\\x00-\x1f]|\\.)*"'
+_TOKEN = re.compile(rf"\s*({_STRING}|{_SEALED}|[{{}}\[\],:]|[^\s{{}}\[\],:\"]+)")
 _SEPARATORS = {"json-compact": (",", ":"), "json-python": (", ", ": ")}
 _LARGEST = 4 << 20
 _DEEPEST = 100

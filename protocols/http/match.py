@@ -41,6 +41,7 @@ _IDENTITY = frozenset(
 )  # fmt: skip
 OPERATION = frozenset({"x-amz-target", "soapaction"})  # the operation is in a header, one path serves all
 _MARK = "{}"
+_SEALED = '{{secret "'
 
 
 # -- the route --------------------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ def route(server: Server, request: HttpRequest) -> Hashable:
     """Destination and operation. Path segments that look made up are marks here, and values in `values`."""
     named = named_server(server, request)
     path, _ = split_target(request.target)
-    if len(path) > 8 and generated_spans(path):
+    if len(path) > 8 and (generated_spans(path) or _SEALED in path):
         path = "/".join(_MARK if _is_made_up(segment) else segment for segment in path.split("/"))
     return ("http", request.scheme, named.host, named.port, request.method, path, _operation(request))
 
@@ -100,7 +101,7 @@ def _operation(request: HttpRequest) -> str:
 
 
 def _is_made_up(segment: str) -> bool:
-    return len(segment) >= 8 and bool(generated_spans(unquote(segment)))
+    return len(segment) >= 8 and (bool(generated_spans(unquote(segment))) or _SEALED in segment)
 
 
 def is_effect(request: HttpRequest) -> bool:
