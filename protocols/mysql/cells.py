@@ -14,7 +14,7 @@ from functools import lru_cache
 from protocols.mysql.charsets import codec_of_collation
 from protocols.mysql.messages import Cell, Column
 from protocols.mysql.rows import shortest, text_of
-from protocols.mysql.wire import ColumnFlag, Type
+from protocols.mysql.terms import ColumnFlag, Type
 from testset.errors import ProtocolError
 
 _NULL = 0xFB

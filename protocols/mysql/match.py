@@ -81,9 +81,14 @@ def is_effect(request: MysqlRequest) -> bool:
     return statement.is_effect or (bool(request.transaction) and statement.kind in _ENDS)
 
 
-def begins(recorded: MysqlRequest, asked: MysqlRequest) -> bool:
-    """Whether `recorded` is a login, when only the server's greeting is asked for."""
-    return asked.operation is Operation.GREETING and recorded.operation is Operation.CONNECT
+def opens(exchange: Exchange[MysqlRequest, MysqlResponse]) -> bool | None:
+    """See `Room.opens`: a login shows what the server says first, and a refusal that it says no more."""
+    response = exchange.response
+    if exchange.request.operation is not Operation.CONNECT or response is None:
+        return None
+    if response.greeting is not None:
+        return True
+    return False if response.results and isinstance(response.results[0], Err) and not exchange.request.user else None
 
 
 def standing(exchange: Exchange[MysqlRequest, MysqlResponse]) -> Hashable | None:

@@ -11,7 +11,7 @@ from protocols.mysql.cells import binary_cells, text_cells
 from protocols.mysql.messages import Cell, Column, Ok, Prepared, Raw, Result, ResultSet
 from protocols.mysql.parameters import Reader
 from protocols.mysql.state import State, after
-from protocols.mysql.wire import Status
+from protocols.mysql.terms import Status
 from testset.errors import ProtocolError
 
 _MOST_COLUMNS = 1 << 16

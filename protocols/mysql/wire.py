@@ -7,92 +7,11 @@ Framing is `incoming`'s, what a client sends is `parameters`' and `admission`'s;
 from __future__ import annotations
 
 import struct
-from enum import IntEnum, IntFlag
 
 from protocols.mysql.messages import Column, Err, Greeting, Ok
 from protocols.mysql.parameters import Reader
+from protocols.mysql.terms import Status
 from testset.errors import ProtocolError
-
-
-class Type(IntEnum):
-    """enum_field_types"""
-
-    DECIMAL = 0x00
-    TINY = 0x01
-    SHORT = 0x02
-    LONG = 0x03
-    FLOAT = 0x04
-    DOUBLE = 0x05
-    NULL = 0x06
-    TIMESTAMP = 0x07
-    LONGLONG = 0x08
-    INT24 = 0x09
-    DATE = 0x0A
-    TIME = 0x0B
-    DATETIME = 0x0C
-    YEAR = 0x0D
-    NEWDATE = 0x0E
-    VARCHAR = 0x0F
-    BIT = 0x10
-    TIMESTAMP2 = 0x11
-    DATETIME2 = 0x12
-    TIME2 = 0x13
-    TYPED_ARRAY = 0x14
-    VECTOR = 0xF2
-    INVALID = 0xF3
-    BOOL = 0xF4
-    JSON = 0xF5
-    NEWDECIMAL = 0xF6
-    ENUM = 0xF7
-    SET = 0xF8
-    TINY_BLOB = 0xF9
-    MEDIUM_BLOB = 0xFA
-    LONG_BLOB = 0xFB
-    BLOB = 0xFC
-    VAR_STRING = 0xFD
-    STRING = 0xFE
-    GEOMETRY = 0xFF
-
-
-class ColumnFlag(IntFlag):
-    """Flags of a column definition."""
-
-    NOT_NULL = 0x0001
-    PRI_KEY = 0x0002
-    UNIQUE_KEY = 0x0004
-    MULTIPLE_KEY = 0x0008
-    BLOB = 0x0010
-    UNSIGNED = 0x0020
-    ZEROFILL = 0x0040
-    BINARY = 0x0080
-    ENUM = 0x0100
-    AUTO_INCREMENT = 0x0200
-    TIMESTAMP = 0x0400
-    SET = 0x0800
-    NO_DEFAULT_VALUE = 0x1000
-    ON_UPDATE_NOW = 0x2000
-    PART_KEY = 0x4000
-    NUM = 0x8000
-
-
-class Status(IntFlag):
-    """SERVER_STATUS_flags"""
-
-    IN_TRANS = 0x0001
-    AUTOCOMMIT = 0x0002
-    MORE_RESULTS_EXISTS = 0x0008
-    NO_GOOD_INDEX_USED = 0x0010
-    NO_INDEX_USED = 0x0020
-    CURSOR_EXISTS = 0x0040
-    LAST_ROW_SENT = 0x0080
-    DB_DROPPED = 0x0100
-    NO_BACKSLASH_ESCAPES = 0x0200
-    METADATA_CHANGED = 0x0400
-    QUERY_WAS_SLOW = 0x0800
-    PS_OUT_PARAMS = 0x1000
-    IN_TRANS_READONLY = 0x2000
-    SESSION_STATE_CHANGED = 0x4000
-
 
 OK, EOF, ERR, LOCAL_INFILE = 0x00, 0xFE, 0xFF, 0xFB
 LARGEST = 0xFFFFFF  # bytes of a packet; more goes on in the next
