@@ -81,7 +81,10 @@ class SecretError(RRError):
     """A secret in the recording cannot be unsealed: no key, another key, or a file that was changed."""
 
     code = "RR203"
-    default_remedy = "Set RR_KEY to the key that it was recorded with: its owner has it in ~/.local/share/rr/key."
+    default_remedy = (
+        "Set RR_KEY to the key that it was recorded with: its owner has it in ~/.local/share/rr/key. `rr secrets list` "
+        "shows which secrets need it, and where."
+    )
 
 
 # -- the machine ------------------------------------------------------------------------------------------------
