@@ -66,6 +66,7 @@ class MysqlDecoder:
         self._commands: Commands | None = None
         self._sent: deque[_Sent] = deque()
         self._refused = self._over = False
+        self._ending = Ending.ANSWERED
         self._state: Mapping[str, Any] | None = context.state
         if context.state is not None:
             self._go_on(context.state)
@@ -85,6 +86,8 @@ class MysqlDecoder:
             else:
                 self._server(packet.payload, time_ns, found)
             self._since_ns[side] = time_ns
+        if self._over:  # the server has hung up, and the client has not seen it yet
+            found += self._unanswered(self._ending, time_ns)
         self._settle()
         return found
 
@@ -92,11 +95,17 @@ class MysqlDecoder:
         if self._over or (side is Side.CLIENT and ending is Ending.ANSWERED):
             return []  # what the client has asked for may still be answered
         self._over = True
-        ending = Ending.CUT_SHORT if ending is Ending.ANSWERED else ending
+        self._ending = Ending.CUT_SHORT if ending is Ending.ANSWERED else ending
         found: list[MysqlExchange] = []
         if self._commands is None and self._login is not None and not self._refused:
             response = MysqlResponse(greeting=self._greeting)
-            found.append(self._exchange(self._connect(self._login), response, self._greeted_ns, time_ns, ending))
+            found.append(self._exchange(self._connect(self._login), response, self._greeted_ns, time_ns, self._ending))
+            self._refused = True
+        return found + self._unanswered(self._ending, time_ns)
+
+    def _unanswered(self, ending: Ending, time_ns: int) -> list[MysqlExchange]:
+        """What the client has asked for, and never got whole."""
+        found: list[MysqlExchange] = []
         for sent in self._sent:
             if sent.question is None:
                 continue  # nothing that a recording could say
