@@ -174,11 +174,13 @@ class Attribution:
         candidates, owners = self._claim(seen, when, inside, before)
         if inside and not owners and room.is_effect(exchange.request):
             candidates = self._late(seen, when, inside, before)
-        if not delivery and (takers := self._takers_of(doing.handles, seen, owners or candidates)):
-            together = [*takers, *(one for one in owners or candidates if one not in takers)]
-            candidates, owners = sorted(together, key=lambda one: one.started_ns), ()
+        caused = not delivery and self._speaks_of_message(doing, seen)
+        if caused:
+            # An effect may be a worker's, and late; a read of the same id is more likely that of a later request.
+            since = when - _STILL_NS if room.is_effect(exchange.request) else when
+            candidates, owners = self._with_takers(doing, seen, owners or candidates, since), ()
         route = _route(room, exchange)
-        if self._recurrence.recurs(route) and not owners:
+        if self._recurrence.recurs(route) and not owners and not caused:
             return [(exchange, BACKGROUND)]
         named = [one for one in owners or candidates if one.name is not None]
         for one in owners or (candidates if len(candidates) == 1 else ()):
@@ -188,7 +190,7 @@ class Attribution:
             self._takers.update(dict.fromkeys((*doing.handles, *seen.marks), named))
             for value in tuple(self._takers)[:-_TAKEN]:
                 del self._takers[value]
-        if len(self._settled[route]) < _REMEMBERED and not delivery:
+        if len(self._settled[route]) < _REMEMBERED and not delivery and not caused:
             self._settled[route].append((exchange.id, owner))
         return [(exchange, owner)]
 
@@ -213,14 +215,19 @@ class Attribution:
             or _only(_carriers(candidates, seen.hints, lambda one: one.request.hints))
         )
 
-    def _takers_of(self, handles: Sequence[str], seen: Traits, windows: Sequence[_Window]) -> list[_Window]:
-        """The tests that the messages came in of which an exchange speaks: in a replay it comes as soon as they have,
-        or as late as it did. It may speak of them by what they say, too: then it cannot come before they did."""
-        found = [one for handle in handles for one in self._takers.get(handle, ())]
-        latest = max(one.started_ns for one in windows)
+    def _speaks_of_message(self, doing: Queueing, seen: Traits) -> bool:
+        return any(value in self._takers for value in (*doing.handles, *seen.marks))
+
+    def _with_takers(
+        self, doing: Queueing, seen: Traits, windows: Sequence[_Window], since_ns: int
+    ) -> Sequence[_Window]:
+        """`windows`, and the tests in which the messages came of which an exchange speaks: in a replay it comes as soon
+        as they have, or as late as it did. If only its values speak of them, they came after `since_ns`."""
+        found = [one for handle in doing.handles for one in self._takers.get(handle, ())]
         told = (one for mark in seen.marks for one in self._takers.get(mark, ()))
-        found.extend(one for one in told if one.started_ns > latest)
-        return list({id(one): one for one in found}.values())
+        found.extend(one for one in told if one.ended_ns >= since_ns)
+        every = {id(one): one for one in (*found, *windows)}
+        return sorted(every.values(), key=lambda one: one.started_ns)
 
     def _late(
         self, seen: Traits, started_ns: int, inside: Sequence[_Window], before: Sequence[_Window]
@@ -245,7 +252,7 @@ class Attribution:
         self._failed = [one for one in self._failed if one.server != server]
 
     def _see(self, exchange: Exchange[Any, Any]) -> None:
-        if self._is_delivery(exchange):  # it comes when somebody has sent it
+        if self._queueing(exchange).handles:  # a message comes, and is spoken of, when somebody has sent it
             return
         started = exchange.started_ns
         begun = [one.started_ns for one in self._windows if one.started_ns <= started]

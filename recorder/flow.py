@@ -39,7 +39,8 @@ def traits(room: Room, exchange: Exchange[Any, Any], *, answer: bool) -> Traits:
     _, _, address = room.title(exchange.server, exchange.request).partition(" ")
     address = address.partition("://")[2].partition("/")[2]
     content = [_text(value) for value in values if not value.place.startswith("header.")]
-    marks = frozenset(_marks([*content, address, *(_text(value) for value in told)]))
+    route = str(room.route(exchange.server, exchange.request))  # what is in it, everybody says who asks there
+    marks = frozenset(mark for mark in _marks([*content, address, *map(_text, told)]) if mark not in route)
     hints = {text for text in (*content, *_NUMBERED.findall(address)) if _is_telling(text)}
     return Traits(
         traces=frozenset(_traces(exchange.request)),

@@ -72,6 +72,30 @@ def test_who_speaks_of_a_message_later_belongs_to_both_moments() -> None:
     assert tape.by_time() == ["test-1", "test-1", "test-1", "test-1+test-2", "test-1+test-2+test-3", "test-2+test-3"]
 
 
+def test_what_a_message_causes_comes_no_earlier_than_the_message() -> None:
+    """The worker was late, and tells of an order when another request is in hand; in a replay it may be earlier."""
+    tape = Queues()
+    tape.test("test-1", 10, 20, body={"order": ORDER})
+    tape.test("test-2", 30, 40)
+    tape.test("test-3", 50, 60)
+    tape.ask(5, 35, "ReceiveMessage", {"Messages": [{"MessageId": "m", "ReceiptHandle": "h", "Body": ORDER}]})
+    tape.call(55, "POST http://peer/done", {"order": ORDER})
+    tape.call(56, "GET http://peer/orders", {"order": ORDER})
+    assert tape.by_time() == ["test-2", "test-2+test-3", "test-3"]
+
+
+def test_what_messages_cause_is_no_clock() -> None:
+    """However evenly a worker works: what it does is asserted."""
+    tape = Queues()
+    tape.test("test-1", 10, 20)
+    for number in range(8):
+        tape.receive(100 * number + 30, 100 * number + 120, f"m-{number}")
+        tape.delete(100 * number + 125, f"m-{number}")
+    tape.test("test-2", 415, 425)
+    assert "background" not in tape.owners()
+    assert tape.attribution.relabelled() == {}
+
+
 def test_messages_that_come_evenly_are_no_clock() -> None:
     """Each may be a test's; only that nothing came is everybody's."""
     tape = Queues()

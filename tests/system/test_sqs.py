@@ -128,14 +128,15 @@ def test_a_bug_is_red_and_named(old: str, new: str, words: tuple[str, ...], copi
     assert "Traceback" not in replay.output
 
 
-def test_orders_at_the_same_time(rr: RR, port: int) -> None:
+@pytest.mark.parametrize("settings", [{}, {"FORWARD": "1"}], ids=["processed", "forwarded"])
+def test_orders_at_the_same_time(settings: dict[str, str], rr: RR, port: int) -> None:
     def play(ask: Ask, queues: Queues) -> None:
         with ThreadPoolExecutor(4) as clients:
             for _ in clients.map(lambda n: ask("POST", "/orders", {"sku": f"S-{n}", "quantity": n}, 201), range(8)):
                 pass
         eventually(lambda: queues.is_done("orders"), "all are processed")
 
-    recorded = record(rr.with_settings(PORT=str(port)), play)
+    recorded = record(rr.with_settings(PORT=str(port), **settings), play)
     for _ in range(3):
         replay = recorded.test()
         assert replay.code == 0, replay.output

@@ -1,6 +1,7 @@
 """Takes orders and puts them on a queue; a worker beside the server polls the queue for ever and processes them.
 
-PORT, SQS_URL: where it listens, where SQS is. The queues `orders` and `notes` are there already.
+PORT, SQS_URL: where it listens, where SQS is. The queues `orders` and `notes` are there already. With FORWARD, the
+worker sends a note for each order that it has processed.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def work() -> None:
             checked(message["Body"], message["MD5OfBody"])
             order = json.loads(message["Body"])
             processed.append({"id": order["id"], "kind": message["MessageAttributes"]["kind"]["StringValue"]})
+            if "FORWARD" in os.environ:
+                SQS.send_message(QueueUrl=NOTES, MessageBody=f"done {order['id']}")
             SQS.delete_message(QueueUrl=ORDERS, ReceiptHandle=message["ReceiptHandle"])
 
 
