@@ -8,6 +8,7 @@ gave birth to again (a login's token) is not unsealed at all.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +29,7 @@ from testset.text import DocumentRef, read_document
 
 KINDS = frozenset(kind for room in ROOMS for kind in room.kinds)
 _DNS_OWNER = "dns"
+_SEALED_NUMBER = re.compile(r'(?<=[=<>(,\s])\{\{secret "[^"]*"\}\}(?=[\s,);]|\Z)')  # in SQL: it has no quotes around it
 
 
 Bound = Callable[[str], str | None]  # a secret's placeholder -> its value in this run, if the run made it anew
@@ -195,8 +197,8 @@ class LoadedSet:
 
     def _as_asked(self, document: Document) -> Exchange[Any, Any]:
         """A mock as the app's request is compared with it. Most secrets stay sealed, for the app may have others now.
-        Where one is part of what is looked up (raw bytes, a path, the digest of a large body), it is the recording's;
-        without the key such a mock is not found."""
+        Where one is part of what is looked up (raw bytes, a path, a number in SQL, the digest of a large body), it is
+        the recording's; without the key such a mock is not found."""
         room = room_for_kind(document.kind)
         if room.name == "generic":
             with contextlib.suppress(SecretError):
@@ -206,6 +208,8 @@ class LoadedSet:
         if room.name == "http" and "{{" in request.target:
             path, mark, query = request.target.partition("?")
             request = replace(request, target="/".join(map(self._segment, path.split("/"))) + mark + query)
+        if room.name == "mysql" and "{{" in request.query:
+            request = replace(request, query=_SEALED_NUMBER.sub(lambda number: self._plain(number[0]), request.query))
         if isinstance(getattr(request, "body", None), FileBody):
             with contextlib.suppress(SecretError, DocumentError):
                 body = self._with_file(request, lambda _: None).body
@@ -214,11 +218,15 @@ class LoadedSet:
 
     def _segment(self, segment: str) -> str:
         """Of a path. What looks generated may be another one in this run: then it stays a placeholder."""
-        try:
-            value = self._vault.unseal(segment)
-        except SecretError:  # the app may have got it from its command, where the name stands in for it
-            return replaced(segment, lambda name: name)
+        value = self._plain(segment)
         return segment if looks_generated(value) else value
+
+    def _plain(self, text: str) -> str:
+        """Without the key: the app may have got it from its command, where the name stands in for it."""
+        try:
+            return self._vault.unseal(text)
+        except SecretError:
+            return replaced(text, lambda name: name)
 
     @staticmethod
     def _read(room: Room, document: Document) -> Exchange[Any, Any]:

@@ -19,7 +19,7 @@ from testset.known import Known
 from testset.model import Document
 from testset.secret_rules import LONGEST, Finder, Found, Replacement, Rules, without_overlaps
 from testset.secrets import Vault
-from testset.sql_names import named_literals, names_of_parameters
+from testset.sql_names import named_literals, named_numbers, names_of_parameters
 
 _CONSTRUCTION = object()
 _HEADER_MAPS = frozenset(["header", "headers", "trailer", "trailers", "ordinary_headers"])
@@ -346,11 +346,11 @@ class _Walk:
         return query
 
     def _in_statement(self, query: str) -> list[Found]:
-        return [
-            Found(start, end, kind)
-            for name, start, end in named_literals(query)
-            if (kind := self._finder.kind_of_name(name)) is not None and not self._finder.is_exempt(query[start:end])
-        ]
+        found = [Found(start, end, self._finder.kind_of_name(name) or "") for name, start, end in named_literals(query)]
+        for name, start, end in named_numbers(query):
+            if end - start > 2:  # a smaller one is a flag or a count
+                found.append(Found(start, end, self._finder.kind_of_number(name) or ""))
+        return [one for one in found if one.kind and not self._finder.is_exempt(query[one.start : one.end])]
 
     def _parameter(self, value: Any, kind: str | None) -> Any:
         if isinstance(value, Mapping) and "value" in value:

@@ -216,6 +216,11 @@ class Finder:
                 self._kinds[name] = kind
             return kind
 
+    def kind_of_number(self, name: str) -> str | None:
+        """The same for a value that is a bare number: most of those of such names count or identify."""
+        kind = self.kind_of_name(name)
+        return kind if kind in _NUMERIC or kind == "secret" else None
+
     def kind_of_header(self, name: str) -> str | None:
         known = _HEADERS.get(name.lower())
         if known is None:

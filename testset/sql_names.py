@@ -13,6 +13,7 @@ from typing import NamedTuple
 _TOKEN = re.compile(
     r"(?:_[a-zA-Z]\w*\s*|[nNxX])?(?P<string>'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\")"
     r"|(?P<name>`[^`]*`|[^\W\d][\w$]*)|(?P<mark>\?|%s|\$\d+|:\w+)"
+    r"|(?P<number>\d+(?![\w.]))"
     r"|(?P<sign>[(),=;.]|<=>|<>|!=|[<>]=?)|--[^\n]*|/\*.*?\*/|\S",
     re.S,
 )
@@ -26,21 +27,28 @@ class _Value(NamedTuple):
     name: str | None
     start: int
     end: int
-    is_mark: bool
+    sort: str  # "string", "number", "mark"
 
 
 def named_literals(query: str) -> Iterator[tuple[str, int, int]]:
     """The texts in a statement that have a name: (name, start, end), quotes aside."""
     for value in _values(query):
-        if value.name is not None and not value.is_mark:
+        if value.name is not None and value.sort == "string":
             yield value.name, value.start + 1, value.end - 1
     for match in _LOGIN.finditer(query):
         yield "password", *match.span(1)
 
 
+def named_numbers(query: str) -> Iterator[tuple[str, int, int]]:
+    """The same for whole numbers."""
+    for value in _values(query):
+        if value.name is not None and value.sort == "number":
+            yield value.name, value.start, value.end
+
+
 def names_of_parameters(query: str) -> list[str | None]:
     """The name of each `?`, in order; None where it has none."""
-    return [value.name for value in _values(query) if value.is_mark]
+    return [value.name for value in _values(query) if value.sort == "mark"]
 
 
 def _values(query: str) -> Iterator[_Value]:
@@ -81,7 +89,10 @@ def _values(query: str) -> Iterator[_Value]:
                 position += 1
             held = None
             comparing = name if token in _COMPARING else around[-1] if token == "," and around else None
-        elif match["string"] or match["mark"]:
+        elif match["string"] or match["mark"] or match["number"]:
+            sort = match.lastgroup or ""
             label = dict(enumerate(columns)).get(position) if in_values and around else comparing
-            yield _Value(label, match.start("string" if match["string"] else "mark"), match.end(), bool(match["mark"]))
+            if sort == "number" and (len(around) > 1 if in_values else comparing is not name):
+                label = None  # of a function: how many, how long
+            yield _Value(label, match.start(sort), match.end(sort), sort)
             comparing = None

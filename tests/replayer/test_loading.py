@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from replayer.loading import LoadedSet, Names
 from testset.errors import SecretError
-from testset.model import Server
+from testset.model import FileBody, Server
 from testset.secrets import Vault
 from testset.store import TestSet
 
@@ -83,6 +85,62 @@ def test_a_secret_that_cannot_be_had_cannot_be_sent_and_is_named(folder: Path) -
     with pytest.raises(SecretError, match="token-1"):
         here.request(test, nothing)
     assert here.response(test, nothing).body == b'{"token": "{{secret "token-1"}}"}'
+
+
+@pytest.mark.parametrize(
+    ("secret", "with_key", "without"),
+    [
+        (
+            "plain-word-key",
+            "/echo/plain-word-key?token={{secret \"token-1\"}}",
+            "/echo/token-1?token={{secret \"token-1\"}}",
+        ),
+        (
+            "1f0e3dad99908345f7439f8ffabdffc4",  # another one each time: then its name is what is looked up
+            "/echo/{{secret \"token-1\"}}?token={{secret \"token-1\"}}",
+            "/echo/token-1?token={{secret \"token-1\"}}",
+        ),
+    ],
+)  # fmt: skip
+def test_a_secret_in_a_path_is_looked_up_as_it_was(folder: Path, secret: str, with_key: str, without: str) -> None:
+    vault = Vault(folder / "secrets.yml")
+    vault.seal(secret, "token")
+    url = """'http://users:8080/echo/{{secret "token-1"}}?token={{secret "token-1"}}'"""
+    mock = MOCK.format(name="test-1.1", kind="mocks", time="2026-01-01T10:00:00Z")
+    (folder / "mocks.yml").write_text(mock.replace("'http://users:8080/users/7'", url))
+    (found,) = loaded(folder, vault).mocks()
+    assert found.exchange.request.target == with_key
+    (found,) = loaded(folder).mocks()
+    assert found.exchange.request.target == without
+
+
+def test_a_number_in_sql_is_looked_up_as_it_was(folder: Path) -> None:
+    vault = Vault(folder / "secrets.yml")
+    vault.seal("123456", "token")
+    query = """SELECT 1 FROM u WHERE otp = {{secret "token-1"}} AND name = '{{secret "token-1"}}'"""
+    message = f"message: {{query: {json.dumps(query)}}}"
+    spec = f"{{metadata: {{requestOperation: COM_QUERY, server: db:3306/x}}, requests: [{{{message}}}], responses: []}}"
+    (folder / "mocks.yml").write_text(f"version: api.keploy.io/v1beta1\nkind: MySQL\nname: test-1.1\nspec: {spec}\n")
+    (found,) = loaded(folder, vault).mocks()
+    assert found.exchange.request.query == query.replace('{{secret "token-1"}} AND', "123456 AND")
+
+
+def test_a_side_file_goes_over_the_wire_with_its_secrets(folder: Path) -> None:
+    vault = Vault(folder / "secrets.yml")
+    vault.seal("s3cr3t", "token")
+    (folder / "assets").mkdir()
+    (folder / "assets" / "a.bin").write_bytes(b'\xff{{"{{"}}' * 200_000 + b'{{secret "token-1"}}')
+    here = loaded(folder, vault)
+    text = TEST.format(name="test-1", method="POST").replace(
+        "    timestamp", "    body_ref: {path: assets/a.bin, size: 1}\n    timestamp", 1
+    )
+    (folder / "tests" / "test-1.yml").write_text(text)
+    here = LoadedSet(TestSet(folder), vault)
+    body = here.request(here.tests[0], nothing).body
+    assert isinstance(body, FileBody)
+    whole = b"\xff{{" * 200_000 + b"s3cr3t"
+    assert body.path.read_bytes() == whole
+    assert (body.size, body.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
 
 
 def test_a_test_that_cannot_be_sent_is_set_aside(folder: Path) -> None:

@@ -218,6 +218,8 @@ def test_result_sets_and_statements(redactor: Redactor) -> None:
         ("SET PASSWORD FOR app = 'pw'", ["pw"]),
         ("SELECT PASSWORD('pw')", ["pw"]),
         ("INSERT INTO users (name, password) VALUES (UPPER('b'), MD5('pw'))", ["pw"]),
+        ("SELECT 1 FROM u WHERE otp = 123456 AND cvv = 987 AND token = 12345", ["123456", "987"]),
+        ("INSERT INTO cards (id, cvv) VALUES (4711, 987)", ["987"]),
         ("SELECT name FROM a WHERE (name = 'b') AND (b.password = ('pw'))", ["pw"]),
     ],
 )
