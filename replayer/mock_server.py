@@ -12,7 +12,7 @@ import errno
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,10 +23,12 @@ from protocols.http import wire
 from protocols.http.match import named_server, plain_body
 from protocols.http.ready import Key, Ready, answer_bytes, key_of
 from protocols.http.versions import AnyResponder
+from protocols.mysql.ready import Ready as MysqlReady
+from protocols.mysql.serve import MysqlResponder
 from replayer.conversation import LIMITS, Answers, Conversation
 from replayer.loading import LoadedSet, room_of
 from replayer.spool import Kept, Spool
-from replayer.story import Miss, Options, Replay, Story
+from replayer.story import Found, Miss, Options, Replay, Story
 from replayer.story.recording import Entry
 from testset.errors import PortTakenError
 from testset.model import Ending, Exchange, FileBody, Mock, Server
@@ -87,6 +89,8 @@ class ServedAnswers(Answers):
         """`plain`: mocks whose answer goes over the wire as it was read."""
         super().__init__(loaded, replay, told)
         self._plain = plain
+        self.settled: Set[str] = frozenset()  # mocks that answer their request, as it stands, and always as recorded
+        self.for_ever = False  # the last answer was one of theirs
 
     def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
         before = len(self.misses)
@@ -109,6 +113,10 @@ class ServedAnswers(Answers):
     def _exchange(self, mock: Mock) -> Exchange[Any, Any]:
         return mock.exchange if mock.name in self._plain else super()._exchange(mock)
 
+    def _reply(self, room: Room, found: Found, request: Any) -> Reply:
+        self.for_ever = found.mock.name in self.settled
+        return super()._reply(room, found, request)
+
 
 @dataclass(slots=True)
 class MockSet:
@@ -120,6 +128,7 @@ class MockSet:
     spool: Spool
     destinations: dict[Destination, int]  # and how many mocks each has
     ready: dict[Destination, Ready[Kept | _Slot]]
+    known: dict[Destination, MysqlReady] = field(default_factory=dict)
 
     @classmethod
     def read(cls, loaded: LoadedSet, told: Callable[[str], None], progress: Callable[[int], None]) -> MockSet:
@@ -130,6 +139,9 @@ class MockSet:
         replay = Replay(story)
         replay.begin_all(time.time_ns())
         answers = ServedAnswers(loaded, replay, reading.plain, told)
+        answers.settled = frozenset(
+            bucket.entries[0].name for bucket in story.literal.values() if _is_settled(bucket.entries)
+        )
         return cls(loaded, replay, answers, spool, dict(reading.destinations), reading.ready(story))
 
 
@@ -182,14 +194,17 @@ class _Reading:
             known = [one for one in quick if one is not None]
             if len(known) == len(quick):
                 pieces = [piece for _, _, piece in known]
-                only = bucket.entries[0]
-                # The only one, and nothing in it is made up: whoever asks gets it, and nothing else changes.
-                settled = len(pieces) == 1 and not only.made_up and not only.echoes
-                slot = pieces[0] if settled else _Slot(list(zip(bucket.entries, pieces, strict=True)))
+                turns = list(zip(bucket.entries, pieces, strict=True))
+                slot = pieces[0] if _is_settled(bucket.entries) else _Slot(turns)
                 for destination, key, _ in known:
                     ready.setdefault(destination, Ready()).add(key, slot)
         self.quick.clear()
         return ready
+
+
+def _is_settled(entries: Sequence[Entry]) -> bool:
+    """One alone, and nothing in it is made up: whoever asks gets it, and nothing else changes."""
+    return len(entries) == 1 and not entries[0].made_up and not entries[0].echoes
 
 
 def destination_of(exchange: Exchange[Any, Any]) -> Destination:
@@ -226,6 +241,7 @@ class _Visitor(Conversation):
         self._replay = mocks.replay
         self._spool = mocks.spool
         self._ready = mocks.ready.get(destination)
+        self._known = mocks.known.setdefault(destination, MysqlReady())
 
     def _destination(self, answers: Answers, transport: asyncio.Transport) -> Server:
         return self._at.server
@@ -241,7 +257,25 @@ class _Visitor(Conversation):
             found = ready.find(data)
             if found is not None and self._answered(*found):
                 return
+        if isinstance(responder, MysqlResponder):
+            self._mysql(responder, data)
+        else:
+            super().data_received(data)
+
+    def _mysql(self, responder: MysqlResponder, data: bytes) -> None:
+        """A statement that was answered before, in these bytes, is not looked for again."""
+        assert self._line is not None
+        plain = not self._line.is_secure
+        answer = self._known.find(responder, data) if plain else None
+        if answer is not None:
+            self._line.write(answer)
+            return
+        answers = self._answers()
+        assert isinstance(answers, ServedAnswers)
+        answers.for_ever = False
         super().data_received(data)
+        if plain and answers.for_ever:
+            self._known.learn(responder)
 
     def _answered(self, answer: Kept | _Slot, closes: bool) -> bool:
         transport = self._transport
