@@ -120,7 +120,9 @@ def shortened(sql: str, *, ansi_quotes: bool = False, no_backslash_escapes: bool
         result.append(before)
         if literal:
             written = rewritten.get(turn, literal)
-            result.append(f" {written}" if written is not literal and _WORD_ENDS.search(before) else written)
+            if written is not literal and result and _WORD_ENDS.search("".join(result[-3:])):
+                result.append(" ")
+            result.append(written)
             turn += 1
         else:
             result.append(comment)
@@ -264,6 +266,8 @@ def _items(found: Sequence[Token]) -> tuple[list[Token], list[Source]]:
             if upper in _CONSTANTS and not defining and before.text not in _NO_VALUE[upper] and before.text != ".":
                 sources.append(Source("constant", constant=_CONSTANTS[upper]))
                 items.append(_SLOT)
+            elif text[0].isdigit():  # a name, but one that is no number only thanks to what stands next to it
+                items.append(Token("q", f"`{text}`"))
             elif before.text == ".":
                 items.append(Token("i", text))
             elif upper in KEYWORDS or starting:

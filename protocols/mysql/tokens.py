@@ -79,7 +79,7 @@ def _literal_pattern(mode: Mode) -> re.Pattern[str]:
           | (?!{_NUMBER}|0[xX][0-9a-fA-F]++(?![\w$])|0b[01]++(?![\w$]))\d[\w$]*+   # a name may begin with a digit
           | \.(?!\d++(?:[eE][+-]?\d++)?+(?![\w$]))
           | {names}
-          | @@?(?:{single}|{double}|{_BACKQUOTED})?+
+          | @@?(?:{single}|{double}|{_BACKQUOTED}|[\w$.]++)?+
           | (?!{_COMMENT})(?:{_HINT}|[-/])
         )*+)
         (?: ({text}) | ({_NUMBER}) | ([xX]'[^']*+(?:'|\Z)|0[xX][0-9a-fA-F]++) | ([bB]'[^']*+(?:'|\Z)|0b[01]++)

@@ -53,6 +53,7 @@ SAME = [
     (r"SELECT '\0\n\Z\%'", "SELECT x'000a1a5c25'"),
     ("SELECT 5", "SELECT b'101'"),
     ("UPDATE t SET a = 1", "UPDATE t SET a = TRUE"),
+    ("SELECT a FROM 2fa", "SELECT a FROM `2fa`"),
     ("BEGIN", "begin"),
 ]
 
@@ -402,7 +403,8 @@ def test_what_needs_no_shortening_stays_as_it_is() -> None:
 _WORDS = """
     SELECT INSERT INTO VALUES ( ) , ; . ? ' " ` `a` 'x' "y" \\ \\' '' -- # /* */ /*! /*+ -5 - 5 1e5 1. .5 0x 0xff
     x'4 x'41' b'1 N'x' _utf8mb4 _binary @ @@ @'a' @@session.x NULL TRUE IS NOT SET NAMES GLOBAL TRANSACTION COLLATE a b
-    t. FROM UPDATE WITH AS IN BETWEEN AND LIMIT OFFSET ON CREATE PROCEDURE USE XA STATEMENT FOR {{secret "a"}} 1a \udcff \x00 é
+    t. FROM
+    UPDATE WITH AS IN BETWEEN AND LIMIT OFFSET ON CREATE PROCEDURE USE XA STATEMENT FOR {{secret "a"}} 1a \udcff \x00 é
     SHOW ANALYZE BEGIN END 2147483648 --\n \n :: := <=> || -> ROLLBACK TO 9007199254740993.12345678901234567890 \ud800
     """
 _PIECES = st.sampled_from(_WORDS.split(" "))
@@ -416,6 +418,8 @@ _TEXTS = st.one_of(st.text(max_size=60), _LISTS.map("".join), _LISTS.map(" ".joi
 @example("`abc` x", False, False)
 @example("a.`null`", False, False)
 @example("0`a`(", False, False)
+@example("0.0X0", False, False)
+@example("@0.0A", False, False)
 def test_any_text_is_a_statement(sql: str, ansi_quotes: bool, no_backslash_escapes: bool) -> None:
     def read(text: str) -> Statement:
         return parse(text, ansi_quotes=ansi_quotes, no_backslash_escapes=no_backslash_escapes)
