@@ -88,6 +88,16 @@ def _bytes(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
         yield piece
 
 
+def revise_file(path: Path, change: Callable[[str], str]) -> bool:
+    """Changes a side file, as one text with a character a byte; returns whether it became another."""
+    with reading(path):
+        text = path.read_bytes().decode("latin-1")
+    new = change(text)
+    if new != text:
+        write_whole(path, new.encode("latin-1"))
+    return new != text
+
+
 def pieces_of(path: Path) -> Iterator[str]:
     """A side file as text, one character a byte, cut where no placeholder is."""
     rest = ""

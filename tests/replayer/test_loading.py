@@ -119,7 +119,7 @@ def test_a_number_in_sql_is_looked_up_as_it_was(folder: Path) -> None:
     vault.seal("123456", "token")
     query = """SELECT 1 FROM u WHERE otp = {{secret "token-1"}} AND name = '{{secret "token-1"}}'"""
     message = f"message: {{query: {json.dumps(query)}}}"
-    spec = f"{{metadata: {{requestOperation: COM_QUERY, server: db:3306/x}}, requests: [{{{message}}}], responses: []}}"
+    spec = f"{{metadata: {{requestOperation: COM_QUERY, server: db:3306}}, requests: [{{{message}}}], responses: []}}"
     (folder / "mocks.yml").write_text(f"version: api.keploy.io/v1beta1\nkind: MySQL\nname: test-1.1\nspec: {spec}\n")
     (found,) = loaded(folder, vault).mocks()
     assert found.exchange.request.query == query.replace('{{secret "token-1"}} AND', "123456 AND")

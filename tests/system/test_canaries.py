@@ -71,6 +71,7 @@ CANARIES = {
     "binary": "B1naryPa55w0rd",
     "large body": "LargeB0dyPa55w0rd",
     "seen before it is known": "Lat3Kn0wnPa55",
+    "large body, before it is known": "Larg3AndLat3Pa55",
     "sqs": "Sqs0rd3rT0ken12",
 }
 C = CANARIES
@@ -129,6 +130,8 @@ def calls() -> Iterator[Call]:
     )
     large = as_json({"rows": ["a row of a large body"] * 60_000, "password": C["large body"]})
     yield Call("/back", large, data)
+    yield Call("/back", b"a row of a large body\n" * 60_000 + C["large body, before it is known"].encode(), text)
+    yield Call("/in", as_json({"password": C["large body, before it is known"]}), data)
     yield Call("/in", as_json({"password": C["seen before it is known"]}), data)
     yield Call("/in", f"password={C['cookie of a response']}".encode(), form)
     yield Call("/back", f"<a>{C['cookie of a response']}</a>".encode(), text)
