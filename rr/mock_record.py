@@ -173,7 +173,8 @@ class _CommandRun:
             self.mocks = recording.counts.mocks
             if self.mocks:
                 writer.write_config(recover.set_config(self._session.facts, recording))
-            for line in recording.reading.notes.gaps + recording.counts.lost:
+            notes = recording.reading.notes
+            for line in notes.gave_up + notes.gaps + recording.counts.lost:
                 self._console.warning(line)
             return code
         self.unfinished = True

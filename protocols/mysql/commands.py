@@ -23,6 +23,7 @@ from protocols.mysql.messages import (
     Operation,
     Prepared,
     Result,
+    ResultSet,
     Session,
 )
 from protocols.mysql.parameters import Types, query_starts, read_bulk, read_execute
@@ -156,11 +157,15 @@ class Commands:
         if request.operation is Operation.PREPARE:
             result = results[0] if results else None
             if statement is not None and isinstance(result, Prepared):
-                return self.prepared.add(request.query, statement, len(result.parameters), statement_id).id
+                made = self.prepared.add(request.query, statement, len(result.parameters), statement_id)
+                made.columns = result.columns
+                return made.id
         elif request.operation is Operation.INIT_DB:
             if results and isinstance(results[-1], Ok):
                 self.session.use(request.query)
         elif statement is not None:
+            if question.prepared is not None and results and isinstance(results[0], ResultSet):
+                question.prepared.columns = results[0].columns
             self.session.after(statement, results, replayed=replayed)
         return 0
 

@@ -17,7 +17,7 @@ from protocols.mysql import admission, wire
 from protocols.mysql.answers import Dialect, Shape
 from protocols.mysql.commands import AtOnce, Command, Commands, Question, Quit
 from protocols.mysql.incoming import Incoming
-from protocols.mysql.messages import Err, Greeting, MysqlRequest, MysqlResponse, Ok, Operation, Result
+from protocols.mysql.messages import Column, Err, Greeting, MysqlRequest, MysqlResponse, Ok, Operation, Result
 from protocols.mysql.replies import Reply
 from protocols.mysql.session import AUTOCOMMIT, SessionState
 from protocols.mysql.state import State
@@ -208,13 +208,14 @@ class MysqlDecoder:
             elif read.request.operation is Operation.INIT_DB:
                 first = State.SINGLE
             cursor = code == Command.STMT_EXECUTE and bool(sent.payload[5] & _CURSOR_TYPES)
-            sent.reply = self._reply(read.shape, first, cursor=cursor)
+            known = read.prepared.columns if read.prepared is not None else ()
+            sent.reply = self._reply(read.shape, first, cursor=cursor, known=known)
             sent.payload = b""
             return
 
-    def _reply(self, shape: Shape, first: State, *, cursor: bool = False) -> Reply:
+    def _reply(self, shape: Shape, first: State, *, cursor: bool = False, known: tuple[Column, ...] = ()) -> Reply:
         assert self._commands is not None
-        return Reply(shape, self._commands.dialect, self._limits.exchange, first=first, cursor=cursor)
+        return Reply(shape, self._commands.dialect, self._limits.exchange, first=first, cursor=cursor, known=known)
 
     def _server(self, payload: bytes, time_ns: int, found: list[MysqlExchange]) -> None:
         if self._commands is None:

@@ -145,7 +145,7 @@ def _written(request: MysqlRequest) -> str:
     texts = list(statement.parts)
     slots = islice(bind(statement, request.parameters), len(texts) - 1)
     literals = ["?" if slot.placeholder and request.parameters is None else _literal(slot.value) for slot in slots]
-    return "".join([text + literal for text, literal in zip(texts, [*literals, ""], strict=True)]).lstrip("(")
+    return "".join([text + literal for text, literal in zip(texts, [*literals, ""], strict=True)])
 
 
 def _literal(value: Cell) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from protocols.furniture import Limits
-from protocols.mysql.messages import Cell
+from protocols.mysql.messages import Cell, Column
 from protocols.mysql.statement import Statement
 from testset.errors import LimitError
 
@@ -25,6 +25,7 @@ class PreparedStatement:
     parameters: int  # how many the client was told of, and sends
     types: tuple[tuple[int, int], ...] | None = None  # of the parameters, as they were sent last
     long_data: dict[int, bytearray] = field(default_factory=dict)  # by parameter
+    columns: tuple[Column, ...] = ()  # as they were described last: MariaDB need not do it again
     bound: tuple[Cell, ...] = ()  # by the last EXECUTE: what a FETCH goes on with
 
 
@@ -80,13 +81,17 @@ class PreparedStatements:
     def to_json(self) -> dict[str, Any]:
         return {
             "last": self._last,
-            "statements": [[one.id, one.sql, one.parameters, one.types] for one in self._statements.values()],
+            "statements": [
+                [one.id, one.sql, one.parameters, one.types, [_column_to_json(column) for column in one.columns]]
+                for one in self._statements.values()
+            ],
         }
 
     def restore(self, state: Mapping[str, Any], parse: Callable[[str], Statement]) -> None:
         """As they were when `to_json` was asked."""
-        for statement_id, sql, parameters, types in state["statements"]:
+        for statement_id, sql, parameters, types, columns in state["statements"]:
             made = self.add(sql, parse(sql), parameters, statement_id)
+            made.columns = tuple(Column(**{**column, "extra": bytes.fromhex(column["extra"])}) for column in columns)
             made.types = tuple((kind, sign) for kind, sign in types) if types is not None else None
         self._last = state["last"]
 
@@ -94,3 +99,7 @@ class PreparedStatements:
         """The connection begins anew. Ids go on."""
         self._statements.clear()
         self._long_data = 0
+
+
+def _column_to_json(column: Column) -> dict[str, Any]:
+    return {**asdict(column), "extra": column.extra.hex()}

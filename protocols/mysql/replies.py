@@ -22,8 +22,19 @@ _FILE = "LOAD DATA LOCAL: the file is not kept"
 class Reply:
     """The answer to one command. Feed it payloads until `done`."""
 
-    def __init__(self, shape: Shape, dialect: Dialect, most: int, *, first: State, cursor: bool = False) -> None:
-        """`most`: bytes that are kept. `cursor`: the client has asked for one."""
+    def __init__(
+        self,
+        shape: Shape,
+        dialect: Dialect,
+        most: int,
+        *,
+        first: State,
+        cursor: bool = False,
+        known: tuple[Column, ...] = (),
+    ) -> None:
+        """`most`: bytes that are kept. `cursor`: the client has asked for one. `known`: the columns of what was
+        prepared, for a server that does not describe them again."""
+        self._known = known
         self._shape = shape
         self._dialect = dialect
         self._left = most
@@ -98,9 +109,16 @@ class Reply:
                 raise ProtocolError(f"{self._awaited} columns")
             known = (counted and not first) or (dialect.cache_metadata and reader.left and not reader.byte())
             self._columns, self._rows = [], []
-            if known:
+            if not known:
+                self._go(State.COLUMNS)
+                return
+            if len(self._known) != self._awaited:
                 raise ProtocolError("rows without a description of their columns")
-            self._go(State.COLUMNS)
+            self._columns = list(self._known)
+            if dialect.deprecate_eof:
+                self._described_all(0)
+            else:
+                self._go(State.COLUMNS_END)
 
     def _single(self, payload: bytes) -> None:
         if payload[0] == wire.ERR:

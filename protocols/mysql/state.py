@@ -3,7 +3,8 @@
     HEAD ──▶ COLUMNS ──▶ (COLUMNS_END) ──▶ ROWS ──▶ DONE, or HEAD again: there may be more results
     PREPARED ──▶ (PARAMETERS ──▶ PARAMETERS_END) ──▶ (COLUMNS ──▶ COLUMNS_END) ──▶ DONE
 
-The ends of definitions are packets only for a client without CLIENT_DEPRECATE_EOF.
+The ends of definitions are packets only for a client without CLIENT_DEPRECATE_EOF. MariaDB need not describe the
+columns of a prepared statement again: then HEAD leads to what comes after them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class State(StrEnum):
 
 
 AFTER: dict[State, frozenset[State]] = {
-    State.HEAD: frozenset({State.HEAD, State.COLUMNS, State.DONE}),
+    State.HEAD: frozenset({State.HEAD, State.COLUMNS, State.COLUMNS_END, State.ROWS, State.DONE}),
     State.PREPARED: frozenset({State.PARAMETERS, State.COLUMNS, State.DONE}),
     State.PARAMETERS: frozenset({State.PARAMETERS_END, State.COLUMNS, State.DONE}),
     State.PARAMETERS_END: frozenset({State.COLUMNS, State.DONE}),
