@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 import pytest
 
-from testset.secrets import Vault
 from tests.apps.dependency import Dependency
 from tests.harness.mounts import SHARED_MEMORY, own_mounts
 from tests.harness.network import free_port
 from tests.harness.rr_command import RR, Finished
+from testset.secrets import Vault
 
 pytestmark = pytest.mark.system
 
