@@ -39,6 +39,7 @@ _HEAD = 32  # capabilities, largest packet, character set, filler: all there is 
 _SCRAMBLE = b"rr lets everybody in"  # 20 bytes, none of them NUL
 _SHA2 = "caching_sha2_password"
 _SHA2_FINE = b"\x01\x03"  # fast_auth_success
+_SHA2_FULL = b"\x01\x04"  # perform_full_authentication
 _UNABLE = "dummy_fallback_auth"  # libmariadb has no such plugin as it was offered, and waits for another one
 _SWITCH = b"\xfemysql_native_password\0" + _SCRAMBLE + b"\0"  # AuthSwitchRequest
 
@@ -164,6 +165,11 @@ def read_change(payload: bytes, before: Login) -> Login:
 def another_way(login: Login) -> bytes | None:
     """What to say to a client that can't log in as it was told to: it answers, and then waits for the last words."""
     return _SWITCH if login.plugin == _UNABLE else None
+
+
+def doubt(login: Login) -> bytes | None:
+    """What a server says that wants the password itself. The recorded client hung up then, without a word."""
+    return _SHA2_FULL if login.plugin == _SHA2 and login.has_password else None
 
 
 def last_words(login: Login, result: Ok, session: SessionState) -> list[bytes]:

@@ -27,6 +27,7 @@ from testset.model import BodyBuffer, Ending, Exchange, ExchangeId, Side
 MysqlExchange = Exchange[MysqlRequest, MysqlResponse]
 
 _SSL = 1 << 11
+_NETWORK_ERRORS = range(1158, 1162)  # ER_NET_READ_ERROR and those after it
 _CURSOR_TYPES = 0x07  # of an EXECUTE's flags
 _FIRST = {Shape.TEXT: State.HEAD, Shape.BINARY: State.HEAD, Shape.PREPARED: State.PREPARED, Shape.FIELDS: State.FIELDS}
 _UNREADABLE = {
@@ -155,7 +156,10 @@ class MysqlDecoder:
             raise ProtocolError("a login without a client")
         self._refused = isinstance(result, Err)
         response = MysqlResponse(results=(result,), greeting=self._greeting)
-        return self._exchange(request, response, self._greeted_ns or time_ns, time_ns)
+        ending = Ending.ANSWERED
+        if isinstance(result, Err) and result.code in _NETWORK_ERRORS:  # the client hung up in the middle of it
+            response, ending = MysqlResponse(greeting=self._greeting), Ending.CUT_SHORT
+        return self._exchange(request, response, self._greeted_ns or time_ns, time_ns, ending)
 
     def _connect(self, login: admission.Login) -> MysqlRequest:
         return login.request(tls=self._tls)

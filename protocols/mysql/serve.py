@@ -38,6 +38,7 @@ class _Phase(Enum):
     RESPONSE = auto()  # the client's turn: its response to the greeting, or its wish for TLS
     LOGIN = auto()  # may it log in? is asked
     SWITCH = auto()  # the client's turn: it may, but has to try another plugin first
+    DOUBTED = auto()  # it was asked for its password, as in the recording, where it then hung up
     COMMANDS = auto()
     OVER = auto()
 
@@ -73,6 +74,8 @@ class MysqlResponder:
             self._incoming.push(data)
             self._incoming.wait()
             return []
+        if self._phase is _Phase.DOUBTED:
+            return self._hang([])
         packet = self._incoming.push_whole(data)
         acts: list[Act] = []
         if packet is not None:
@@ -146,6 +149,9 @@ class MysqlResponder:
         result = response.results[-1] if response.results else None
         if isinstance(result, Err):
             return self._refuse(result)
+        if result is None and (doubt := admission.doubt(login)) is not None:
+            self._phase = _Phase.DOUBTED
+            return [Send(framed((doubt,), self._sequence))]
         if not isinstance(result, Ok) or ending is not Ending.ANSWERED:
             return self._hang([], reset=ending is Ending.RESET)
         self._commands = admission.enter(login, result, self._limits)

@@ -63,7 +63,7 @@ class Statement:
 def parse(sql: str, *, ansi_quotes: bool = False, no_backslash_escapes: bool = False) -> Statement:
     """What `sql` asks for. Any text is a statement."""
     mode = Mode(ansi_quotes, no_backslash_escapes)
-    return _parse_again(sql, mode) if len(sql) <= _REMEMBERED else _parse(sql, mode)
+    return _parse_again(sql, mode) if len(sql) <= _REMEMBERED else _long_parse_again(sql, mode)
 
 
 def parse_in(sql: str, sql_mode: str) -> Statement:
@@ -167,6 +167,11 @@ class Form(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _parse_again(sql: str, mode: Mode) -> Statement:
+    return _parse(sql, mode)
+
+
+@lru_cache(maxsize=2)
+def _long_parse_again(sql: str, mode: Mode) -> Statement:  # each is asked for several times while it is in hand
     return _parse(sql, mode)
 
 

@@ -11,7 +11,9 @@ import ssl
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
 
 DRIVERS = ("pymysql", "connector-pure", "connector-c", "mysqlclient", "aiomysql")
 
@@ -116,7 +118,7 @@ _LOOP = asyncio.new_event_loop()
 _ONCE = threading.Lock()
 
 
-def in_loop(work: Coroutine[Any, Any, Any]) -> Any:
+def in_loop(work: Coroutine[Any, Any, Value]) -> Value:
     with _ONCE:
         if not _LOOP.is_running():
             threading.Thread(target=_LOOP.run_forever, daemon=True).start()

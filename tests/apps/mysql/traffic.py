@@ -7,13 +7,15 @@ it answers with the server alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.apps.traffic import Answer, Step, send
 from tests.harness.mysql_servers import Server
 from tests.harness.network import listens
 from tests.harness.processes import Running
+from tests.harness.recorded import recorded_tests
+from tests.harness.rr_command import RR
 
 HERE = Path(__file__).parent
 
@@ -24,6 +26,15 @@ PAGES = (
     "transactions", "facts", "pool", "own-pool", "reconnect", "pool", "rows/60",
 )  # fmt: skip
 WRITES = ("insert", "many", "large", "several", "transactions", "facts")
+
+
+# These look whether the connection is there before they ask anything, and a replay ends none of its own accord.
+LOOK_FIRST = ("connector-pure", "connector-c", "mysql2")
+
+
+def pages(driver: str) -> tuple[str, ...]:
+    """The pages that a driver can show."""
+    return tuple(page for page in PAGES if page != "reconnect" or driver not in LOOK_FIRST)
 
 
 def steps(*pages: str) -> list[Step]:
@@ -65,3 +76,36 @@ def different(pages: Sequence[Step], expected: Sequence[Answer], got: Sequence[A
             near = slice(max(at - 150, 0), at + 150)
             found.append(f"{page}: {one.status} {one.body[near]!r}\n  but {other.status} {other.body[near]!r}")
     return found
+
+
+def record_and_compare(
+    rr: RR,
+    server: Server,
+    driver: str,
+    pages: Sequence[Step],
+    port: int,
+    *,
+    prepare: Callable[[], object] = lambda: None,
+) -> None:
+    """Alone, then under rr, each with new tables and after `prepare`; every answer must be the same, and recorded."""
+    new_schema(server)
+    prepare()
+    expected = alone(driver, pages, rr.env, port, rr.home / "alone.log")
+    new_schema(server)
+    prepare()
+    with rr.record(command(driver), port=port) as recording:
+        got = answers(pages, port)
+        recording.interrupt()
+        assert recording.wait(60) == 0, recording.output
+    wrong = different(pages, expected, got)
+    assert not wrong, "the app answers otherwise under rr:\n" + "\n".join(wrong)
+    recorded = [(test.line, test.response_body) for test in recorded_tests(rr.keploy / "test-set-0")]
+    assert recorded == [(str(page), answer.body) for page, answer in zip(pages, expected, strict=True)]
+
+
+def replay_without_the_server(rr: RR, server: Server, *options: str) -> None:
+    """The server runs, and sees nothing of the replay."""
+    before = server.connections
+    replay = rr.test(*options, ceiling=120)
+    assert replay.code == 0, replay.output
+    assert server.connections == before, "a connection of the replay has reached the server"
