@@ -29,7 +29,7 @@ from protocols.furniture import (
 from protocols.registry import ROOMS, detect
 from protocols.tls import ClientHello, client_hello, may_be_client_hello
 from replayer.line import Line
-from replayer.loading import LoadedSet
+from replayer.loading import NOWHERE, LoadedSet
 from replayer.polls import Polls, nothing_yet
 from replayer.story import Found, Miss, Replay
 from replayer.way_out import Passed, Tunnel, ask
@@ -190,6 +190,9 @@ class Conversation(asyncio.Protocol):
         answers = self._answers()
         self._server = self._destination(answers, transport)
         room = answers.first_speaker(self._server)
+        if room is None and not answers.knows(self._server) and answers.knows(NOWHERE):
+            self._server = NOWHERE  # Keploy's documents of MySQL do not say where it was
+            room = answers.first_speaker(NOWHERE)
         if room is not None:
             self._begin(room)
         elif answers.way_out is not None and not answers.knows(self._server):

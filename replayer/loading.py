@@ -29,6 +29,7 @@ from testset.text import DocumentRef, read_document
 
 KINDS = frozenset(kind for room in ROOMS for kind in room.kinds)
 _DNS_OWNER = "dns"
+NOWHERE = Server("", 0)  # of documents that do not say where a connection went: Keploy's of MySQL
 _SEALED_NUMBER = re.compile(r'(?<=[=<>(,\s])\{\{secret "[^"]*"\}\}(?=[\s,);]|\Z)')  # in SQL: it has no quotes around it
 
 
@@ -91,9 +92,10 @@ class LoadedSet:
 
     def mocks(self) -> Iterator[Mock]:
         """Every mock but the name look-ups, one at a time."""
+        completed = _completing()
         for ref, document in self.test_set.mocks(KINDS):
             room = room_for_kind(document.kind)
-            exchange = self._as_asked(document)
+            exchange = completed(document, self._as_asked(document))
             owner = self._owner(document, exchange)
             if room.name == "dns":
                 self._learn(exchange)
@@ -112,10 +114,15 @@ class LoadedSet:
     def recall(self, mock: Mock) -> Callable[[], Mock]:
         """How to read a mock again: what `Story` keeps of it."""
         ref, name, owner = self._refs[mock.name], mock.name, mock.owner
+        # What only the documents before it could say is not read again.
+        asked = mock.exchange.request if mock.exchange.server == NOWHERE else None
 
         def again() -> Mock:
             document = read_document(ref)
-            return Mock(name=name, owner=owner, exchange=self._as_asked(document))
+            exchange = self._as_asked(document)
+            if asked is not None:
+                exchange = replace(exchange, request=asked)
+            return Mock(name=name, owner=owner, exchange=exchange)
 
         return again
 
@@ -262,7 +269,7 @@ class LoadedSet:
 
     def _name(self, host: str) -> None:
         """A destination by name can be resolved although nothing was looked up: /etc/hosts did, at the recording."""
-        if host != "localhost" and not _is_address(host):
+        if host and host != "localhost" and not _is_address(host):
             self.names.make(host)
 
 
@@ -274,6 +281,24 @@ def _text(bound: Bound) -> Bound:
         return None if now is None or now.startswith("sha256:") else now
 
     return value
+
+
+def _completing() -> Callable[[Document, Exchange[Any, Any]], Exchange[Any, Any]]:
+    """Keploy's documents of MySQL name a statement by a number that an earlier document explains."""
+    connections: Any = None
+
+    def completed(document: Document, exchange: Exchange[Any, Any]) -> Exchange[Any, Any]:
+        nonlocal connections
+        if exchange.protocol != "mysql" or exchange.server != NOWHERE:
+            return exchange
+        if connections is None:
+            from protocols.mysql.keploy import Connections
+
+            connections = Connections()
+        whole: Exchange[Any, Any] = connections.completed(document.spec, exchange)
+        return whole
+
+    return completed
 
 
 def room_of(exchange: Exchange[Any, Any]) -> Room:

@@ -24,7 +24,7 @@ def test_recorded_as_it_is_and_replayed_green(
     server = databases[flavour]
     server.remember_logins()
     rr = rr.with_settings(**traffic.settings(server, driver, port, tls=tls))
-    pages = traffic.steps(*traffic.pages(driver), *MORE.get((flavour, tls), ()))
+    pages = traffic.steps(*traffic.pages(driver, tls=tls), *MORE.get((flavour, tls), ()))
     record_and_compare(rr, server, driver, pages, port)
     replay_without_the_server(rr, server)
 

@@ -32,9 +32,10 @@ WRITES = ("insert", "many", "large", "several", "transactions", "facts")
 LOOK_FIRST = ("connector-pure", "connector-c", "mysql2")
 
 
-def pages(driver: str) -> tuple[str, ...]:
+def pages(driver: str, *, tls: bool) -> tuple[str, ...]:
     """The pages that a driver can show."""
-    return tuple(page for page in PAGES if page != "reconnect" or driver not in LOOK_FIRST)
+    looks = driver in LOOK_FIRST or (driver == "aiomysql" and tls)
+    return tuple(page for page in PAGES if page != "reconnect" or not looks)
 
 
 def steps(*pages: str) -> list[Step]:
