@@ -137,7 +137,7 @@ class Commands:
     def scope(self) -> Scope:
         """All that an answer depends on, but the command and the recording."""
         session = self.session
-        return Scope(self.dialect, session.session(), session.status, session.charset)
+        return Scope(self.dialect, session.whole(), session.status, session.charset)
 
     def answer(self, question: Question, results: Sequence[Result], *, whole: bool) -> list[bytes]:
         """The payloads that answer a question. `whole`: these results are all that the server said."""
@@ -278,7 +278,7 @@ class Commands:
             operation=operation,
             query=sql,
             parameters=parameters,
-            session=session.session(),
+            session=session.session_of(statement),
             transaction=tuple(session.writes) if statement.kind in _ENDS else (),
         )
 

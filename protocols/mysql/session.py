@@ -10,6 +10,7 @@ replay one recording of a read may answer within a transaction and without.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,9 @@ _ON = frozenset(("1", "on", "true", "default"))
 _OFF = frozenset(("0", "off", "false"))
 _DEFAULT = "default"
 
+_READ_VARIABLE = re.compile(r"@@(?:(?:session|local)\.)?(\w+)", re.IGNORECASE)
+_SAME = {"tx_isolation": "transaction_isolation", "tx_read_only": "transaction_read_only"}  # what it was called before
+
 
 class SessionState:
     """The session of one connection. Statements are told with `after`, when their answer is known."""
@@ -45,6 +49,7 @@ class SessionState:
         "_changed",
         "_login_charset",
         "_session",
+        "_whole",
         "autocommit",
         "charset",
         "database",
@@ -68,6 +73,7 @@ class SessionState:
         self._begun = False  # by a statement, and not only because autocommit is off
         self.writes: list[str] = []  # titles of the writes since the transaction began
         self._session: Session | None = None
+        self._whole: Session | None = None
 
     # -- what is asked of it --------------------------------------------------------------------------------------
 
@@ -77,6 +83,26 @@ class SessionState:
             counting = sorted((name, value) for name, value in self.settings.items() if _counts(name, value))
             self._session = Session(database=self.database, settings=tuple(counting))
         return self._session
+
+    def whole(self) -> Session:
+        """All settings, also those that count for no key."""
+        if self._whole is None:
+            self._whole = Session(database=self.database, settings=tuple(sorted(self.settings.items())))
+        return self._whole
+
+    def session_of(self, statement: Statement) -> Session:
+        """What of it counts for `statement`: for a read of settings, also those that mean nothing to any other."""
+        plain = self.session()
+        if not statement.standing or (self.autocommit and len(plain.settings) == len(self.settings)):
+            return plain
+        read = {name.lower() for name in _READ_VARIABLE.findall(statement.skeleton)}
+        read |= {_SAME.get(name, name) for name in read}
+        told = {name: value for name, value in self.settings.items() if _SAME.get(name, name) in read}
+        if "autocommit" in read and not self.autocommit:
+            told["autocommit"] = "0"
+        if not told:
+            return plain
+        return Session(database=plain.database, settings=tuple(sorted({**dict(plain.settings), **told}.items())))
 
     def parse(self, sql: str) -> Statement:
         """What is said in this session, in which quotes and backslashes may mean something else."""
@@ -128,7 +154,7 @@ class SessionState:
     def use(self, database: str) -> None:
         """USE, or COM_INIT_DB."""
         self.database = database
-        self._session = None
+        self._session = self._whole = None
 
     def reset(self) -> None:
         """COM_RESET_CONNECTION: as after the login, in the same database."""
@@ -224,7 +250,7 @@ class SessionState:
                 self.settings[name] = value
             if name in _OF_SQL:
                 self.charset = self._login_charset if plain == _DEFAULT else codec_of_charset(_first_word(plain))
-        self._session = None
+        self._session = self._whole = None
 
 
 def _counts(name: str, value: str) -> bool:

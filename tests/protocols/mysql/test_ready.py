@@ -48,7 +48,7 @@ def test_it_is_another_answer_for_another_client_or_session() -> None:
     learnt(ready, logged_in(), QUERY)
     assert ready.find(logged_in(PYMYSQL | DEPRECATE_EOF), QUERY) is None
     assert ready.find(logged_in(collation=8), QUERY) is None
-    for statement in (b"BEGIN", b"SET time_zone = 'UTC'", b"SET autocommit = 0", b"USE stock"):
+    for statement in (b"BEGIN", b"SET time_zone = 'UTC'", b"SET autocommit = 0", b"SET wait_timeout = 5", b"USE stock"):
         made = logged_in()
         made.answer(otherwise(made.feed(packet(b"\x03" + statement))))
         assert ready.find(made, QUERY) is None

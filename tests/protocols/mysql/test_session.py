@@ -59,6 +59,34 @@ def test_settings_count_when_a_statement_may_mean_something_else_by_them(
     assert played(sql).session() == Session(database="shop", settings=settings)
 
 
+@pytest.mark.parametrize(
+    ("sql", "settings"),
+    [
+        ("SELECT @@transaction_isolation", (("transaction_isolation", "SERIALIZABLE"),)),
+        ("SELECT @@session.tx_isolation", (("transaction_isolation", "SERIALIZABLE"),)),
+        ("select @@LOCAL.`transaction_isolation`", (("transaction_isolation", "SERIALIZABLE"),)),
+        ("SELECT @@autocommit, @@wait_timeout", (("autocommit", "0"), ("wait_timeout", "5"))),
+        ("SELECT @@global.transaction_isolation", ()),
+        ("SELECT @@version", ()),
+        ("SELECT stock FROM products WHERE isolation = @@transaction_isolation", ()),
+    ],
+)
+def test_a_read_of_settings_is_told_what_they_were_set_to(sql: str, settings: tuple[tuple[str, str], ...]) -> None:
+    session = played("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET wait_timeout = 5, autocommit = 0")
+    assert session.session_of(session.parse(sql)) == Session(database="shop", settings=settings)
+    fresh = SessionState("shop")
+    assert fresh.session_of(fresh.parse(sql)) == Session(database="shop")
+
+
+def test_a_setting_counts_for_its_reads_until_it_is_set_back() -> None:
+    session = played("SET SESSION transaction_isolation = 'SERIALIZABLE', time_zone = '+01:00'")
+    read = session.parse("SELECT @@transaction_isolation")
+    zone = ("time_zone", "'+01:00'")
+    assert session.session_of(read).settings == (zone, ("transaction_isolation", "'SERIALIZABLE'"))
+    played("SET SESSION transaction_isolation = DEFAULT", state=session)
+    assert session.session_of(read).settings == (zone,)
+
+
 def test_a_setting_that_goes_back_to_its_default_counts_no_more() -> None:
     assert played("SET time_zone = '+02:00'", "SET time_zone = DEFAULT").session() == Session(database="shop")
 
