@@ -32,7 +32,7 @@ from testset.store import TestSet, TestSetWriter
 _MEASURE_EVERY = 0.05  # seconds
 _STANDING = frozenset(room.name for room in ROOMS)  # owners of what belongs to no test: "dns", "mysql"
 _LOOKED_AT_AGAIN = 32 << 20  # bytes of the largest side file in which a secret is looked for that was known later
-_RUSH = 8 << 20  # bytes a second, above which what comes in is decoded later
+_RUSH = 1 << 20  # bytes a second, above which what comes in is decoded later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
