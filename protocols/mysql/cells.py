@@ -8,10 +8,9 @@ stays the text that it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 
-from protocols.mysql.charsets import codec_of_collation
+from protocols.mysql.charsets import UTF_8, codec_of_collation
 from protocols.mysql.messages import Cell, Column
 from protocols.mysql.rows import shortest, text_of
 from protocols.mysql.terms import ColumnFlag, Type
@@ -26,45 +25,57 @@ _TIMES = frozenset({Type.DATE, Type.NEWDATE, Type.DATETIME, Type.TIMESTAMP, Type
 _DATES = frozenset({Type.DATE, Type.NEWDATE})
 _MOST_DECIMALS = 6
 
+Row = tuple[Cell, ...]
 _Text = Callable[[bytes], Cell]
 _Binary = Callable[[bytes, int], tuple[Cell, int]]
 
 
-def text_cells(columns: tuple[Column, ...], payload: bytes) -> tuple[Cell, ...]:
-    """ProtocolText::ResultsetRow."""
+def text_reader(columns: Sequence[Column]) -> Callable[[bytes], Row]:
+    """Reads each ProtocolText::ResultsetRow of one result set."""
+    readers = [_text_reader(column) for column in columns]
+    return lambda payload: _text_row(readers, payload)
+
+
+def binary_reader(columns: Sequence[Column]) -> Callable[[bytes], Row]:
+    """Reads each ProtocolBinary::ResultsetRow of one result set."""
+    readers = [_binary_reader(column) for column in columns]
+    return lambda payload: _binary_row(readers, payload)
+
+
+def _text_row(readers: list[_Text], payload: bytes) -> Row:
     cells: list[Cell] = []
     at, end = 0, len(payload)
-    for read in _text_readers(columns):
+    for read in readers:
         if at >= end:
             raise ProtocolError("a row that ends too early")
         size = payload[at]
         at += 1
-        if size == _NULL:
-            cells.append(None)
-            continue
-        if size > _NULL:
+        if size >= _NULL:
+            if size == _NULL:
+                cells.append(None)
+                continue
             width = _LENGTHS.get(size)
             if width is None or at + width > end:
                 raise ProtocolError("a row with a length that is none")
             size = int.from_bytes(payload[at : at + width], "little")
             at += width
-        if at + size > end:
+        stop = at + size
+        if stop > end:
             raise ProtocolError("a row that ends too early")
-        cells.append(read(payload[at : at + size]))
-        at += size
+        cells.append(read(payload[at:stop]))
+        at = stop
     if at != end:
         raise ProtocolError("a row with more values than columns")
     return tuple(cells)
 
 
-def binary_cells(columns: tuple[Column, ...], payload: bytes) -> tuple[Cell, ...]:
-    """ProtocolBinary::ResultsetRow."""
-    at = 1 + (len(columns) + 9) // 8
+def _binary_row(readers: list[_Binary], payload: bytes) -> Row:
+    at = 1 + (len(readers) + 9) // 8
     if len(payload) < at or payload[0] != 0:
         raise ProtocolError("no row in binary")
     nulls = int.from_bytes(payload[1:at], "little") >> 2
     cells: list[Cell] = []
-    for index, read in enumerate(_binary_readers(columns)):
+    for index, read in enumerate(readers):
         if nulls >> index & 1:
             cells.append(None)
             continue
@@ -78,38 +89,40 @@ def binary_cells(columns: tuple[Column, ...], payload: bytes) -> tuple[Cell, ...
 # -- text -----------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1024)
-def _text_readers(columns: tuple[Column, ...]) -> tuple[_Text, ...]:
-    return tuple([_text_reader(column) for column in columns])
-
-
 def _text_reader(column: Column) -> _Text:
     if column.type in _INTEGERS:
-        return lambda data: _whole(column, data)
+        plain = column.type != Type.YEAR and not column.flags & ColumnFlag.ZEROFILL
+        return _plain_whole if plain else lambda data: _whole(column, data)
     if column.type in (Type.FLOAT, Type.DOUBLE):
         return lambda data: _real(column, data)
     if column.type == Type.BIT:
         return lambda data: _bits(column, data)
     codec = codec_of_collation(column.charset)
-    return lambda data: _readable(data, codec)
+    return _utf_8 if codec == UTF_8 else lambda data: _readable(data, codec)
+
+
+def _plain_whole(data: bytes) -> Cell:
+    try:
+        number = int(data)
+    except ValueError:
+        return _utf_8(data)
+    return number if b"%d" % number == data else _utf_8(data)
 
 
 def _whole(column: Column, data: bytes) -> Cell:
     try:
         number = int(data)
     except ValueError:
-        return _readable(data, "utf-8")
-    return number if text_of(column, number) == data else _readable(data, "utf-8")
+        return _utf_8(data)
+    return number if text_of(column, number) == data else _utf_8(data)
 
 
 def _real(column: Column, data: bytes) -> Cell:
     try:
         number = float(data)
-        if text_of(column, number) == data:
-            return number
-    except (ValueError, OverflowError):
-        pass
-    return _readable(data, "utf-8")
+    except ValueError:
+        return _utf_8(data)
+    return number if text_of(column, number) == data else _utf_8(data)
 
 
 def _bits(column: Column, data: bytes) -> Cell:
@@ -117,25 +130,23 @@ def _bits(column: Column, data: bytes) -> Cell:
     return number if text_of(column, number) == data else data
 
 
-def _readable(data: bytes, codec: str) -> str | bytes:
+def _utf_8(data: bytes) -> str | bytes:
     try:
-        text = data.decode(codec)
+        return data.decode()
     except UnicodeDecodeError:
         return data
-    if codec != "utf-8":  # some codecs read two spellings as the same
-        try:
-            return text if text.encode(codec) == data else data
-        except UnicodeEncodeError:
-            return data
-    return text
+
+
+def _readable(data: bytes, codec: str) -> str | bytes:
+    """Some codecs read two spellings as the same: such a text stays as it came."""
+    try:
+        text = data.decode(codec)
+        return text if text.encode(codec) == data else data
+    except UnicodeError:
+        return data
 
 
 # -- binary ---------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1024)
-def _binary_readers(columns: tuple[Column, ...]) -> tuple[_Binary, ...]:
-    return tuple([_binary_reader(column) for column in columns])
 
 
 def _binary_reader(column: Column) -> _Binary:

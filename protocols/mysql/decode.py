@@ -16,7 +16,7 @@ from protocols.furniture import Context, Limits
 from protocols.mysql import admission, wire
 from protocols.mysql.answers import Dialect, Shape
 from protocols.mysql.commands import AtOnce, Command, Commands, Question, Quit
-from protocols.mysql.incoming import Incoming
+from protocols.mysql.incoming import Incoming, Packet
 from protocols.mysql.messages import Column, Err, Greeting, MysqlRequest, MysqlResponse, Ok, Operation, Result
 from protocols.mysql.replies import Reply
 from protocols.mysql.session import AUTOCOMMIT, SessionState
@@ -57,6 +57,7 @@ class MysqlDecoder:
         self._limits = replace(limits, message=limits.exchange)
         self._incoming = {Side.CLIENT: Incoming(self._limits), Side.SERVER: Incoming(self._limits)}
         self._fed = {Side.CLIENT: 0, Side.SERVER: 0}
+        self._read = {Side.CLIENT: 0, Side.SERVER: 0}  # of these, in packets that were complete
         self._since_ns = {Side.CLIENT: 0, Side.SERVER: 0}  # when what is not complete began
         self._index = context.first_index
         self._settled = (0, 0, context.first_index)
@@ -68,6 +69,7 @@ class MysqlDecoder:
         self._sent: deque[_Sent] = deque()
         self._refused = self._over = False
         self._ending = Ending.ANSWERED
+        self._failure: ProtocolError | None = None  # it waits where exchanges were completed before it
         self._state: Mapping[str, Any] | None = context.state
         if context.state is not None:
             self._go_on(context.state)
@@ -75,24 +77,39 @@ class MysqlDecoder:
     # -- the furniture -----------------------------------------------------------------------------------------------
 
     def feed(self, side: Side, data: bytes, time_ns: int) -> list[MysqlExchange]:
+        if self._failure is not None:
+            raise self._failure
         incoming = self._incoming[side]
         self._fed[side] += len(data)
         if incoming.resting:
             self._since_ns[side] = time_ns
         incoming.push(data)
         found: list[MysqlExchange] = []
-        while (packet := incoming.next()) is not None:
-            if side is Side.CLIENT:
-                self._client(packet.first, packet.payload, time_ns, found)
-            else:
-                self._server(packet.payload, time_ns, found)
-            self._since_ns[side] = time_ns
+        try:
+            while (packet := incoming.next()) is not None:
+                self._packet(side, packet, time_ns, found)
+        except ProtocolError as error:
+            self._failure = error
+            if not found:
+                raise
+            return found
         if self._over:  # the server has hung up, and the client has not seen it yet
             found += self._unanswered(self._ending, time_ns)
-        self._settle()
         return found
 
+    def _packet(self, side: Side, packet: Packet, time_ns: int, found: list[MysqlExchange]) -> None:
+        self.state()  # what is settled is remembered as it is
+        if side is Side.CLIENT:
+            self._client(packet.first, packet.payload, time_ns, found)
+        else:
+            self._server(packet.payload, time_ns, found)
+        self._read[side] += packet.size
+        self._since_ns[side] = time_ns
+        self._settle()
+
     def end(self, side: Side, ending: Ending, time_ns: int) -> list[MysqlExchange]:
+        if self._failure is not None:
+            raise self._failure
         if self._over or (side is Side.CLIENT and ending is Ending.ANSWERED):
             return []  # what the client has asked for may still be answered
         self._over = True
@@ -133,6 +150,8 @@ class MysqlDecoder:
     # -- the login ---------------------------------------------------------------------------------------------------
 
     def _login_packet(self, side: Side, payload: bytes, time_ns: int) -> MysqlExchange | None:
+        if self._refused and side is Side.CLIENT:
+            return None  # some say goodbye to who has refused them
         if self._refused or not payload:
             raise ProtocolError("more than a login's packets")
         if side is Side.CLIENT:
@@ -198,7 +217,6 @@ class MysqlDecoder:
                 sent.login = admission.read_change(sent.payload, self._login)
                 return
             read = self._commands.read(sent.payload)
-            self._state = None
             if isinstance(read, Quit) or (isinstance(read, AtOnce) and read.payload is None):
                 self._sent.popleft()
                 continue
@@ -251,7 +269,6 @@ class MysqlDecoder:
         assert self._commands is not None
         results: Sequence[Result] = reply.results
         self._commands.recorded(question, results, reply.statement_id)
-        self._state = None
         is_plain = len(results) == 1 and isinstance(results[0], Ok)
         if is_plain and question.otherwise is not None and question.shape is not Shape.PREPARED:
             return
@@ -272,7 +289,6 @@ class MysqlDecoder:
             self._commands.session.change_user(login.database, collation=login.collation)
             self._commands.session.autocommit = bool(result.status & AUTOCOMMIT)
             self._commands.prepared.clear()
-            self._state = None
         response = MysqlResponse(results=(result,))
         found.append(self._exchange(self._connect(login), response, sent.started_ns, time_ns))
         self._begin()
@@ -306,10 +322,9 @@ class MysqlDecoder:
     def _settle(self) -> None:
         """Between two commands all is finished, and another decoder could go on."""
         commands = self._commands
-        if commands is None or self._sent or commands.prepared.has_long_data:
-            return
-        if self._incoming[Side.CLIENT].resting and self._incoming[Side.SERVER].resting:
-            self._settled = (self._fed[Side.CLIENT], self._fed[Side.SERVER], self._index)
+        if commands is not None and not self._sent and not commands.prepared.has_long_data:
+            self._settled = (self._read[Side.CLIENT], self._read[Side.SERVER], self._index)
+            self._state = None
 
     def _go_on(self, state: Mapping[str, Any]) -> None:
         """Where an earlier decoder was when it said this."""

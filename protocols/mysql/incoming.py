@@ -19,6 +19,11 @@ class Packet(NamedTuple):
     last: int
     payload: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes on the wire: each part has a head."""
+        return len(self.payload) + _HEAD * (len(self.payload) // _LARGEST + 1)
+
 
 class Incoming:
     """Bytes in, packets out, one at a time: what follows a packet may turn out to be TLS.

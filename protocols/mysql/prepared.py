@@ -27,6 +27,14 @@ class PreparedStatement:
     long_data: dict[int, bytearray] = field(default_factory=dict)  # by parameter
     columns: tuple[Column, ...] = ()  # as they were described last: MariaDB need not do it again
     bound: tuple[Cell, ...] = ()  # by the last EXECUTE: what a FETCH goes on with
+    _described: tuple[tuple[Column, ...], list[dict[str, Any]]] | None = None  # columns, and as JSON
+
+    def to_json(self) -> list[Any]:
+        """It is asked for after each command: columns are described once."""
+        if self._described is None or self._described[0] is not self.columns:
+            as_json = [{**asdict(column), "extra": column.extra.hex()} for column in self.columns]
+            self._described = self.columns, as_json
+        return [self.id, self.sql, self.parameters, self.types, self._described[1]]
 
 
 class PreparedStatements:
@@ -36,7 +44,9 @@ class PreparedStatements:
         self._limits = limits
         self._statements: dict[int, PreparedStatement] = {}
         self._last = 0
+        self._sql = 0  # characters, of all
         self._long_data = 0  # bytes, of all
+        self._waiting: set[int] = set()  # statements that some was sent for
 
     def __len__(self) -> int:
         return len(self._statements)
@@ -46,6 +56,10 @@ class PreparedStatements:
     ) -> PreparedStatement:
         """`statement_id`: as a real server has called it."""
         self._last = self._last + 1 if statement_id is None else statement_id
+        self.close(self._last)
+        self._sql += len(sql)
+        if self._sql > self._limits.message:
+            raise LimitError(f"prepared statements of more than {self._limits.message} characters")
         made = self._statements[self._last] = PreparedStatement(self._last, sql, statement, parameters)
         return made
 
@@ -61,30 +75,30 @@ class PreparedStatements:
         if self._long_data > self._limits.message:
             raise LimitError(f"parameters of more than {self._limits.message} bytes")
         found.long_data.setdefault(parameter, bytearray()).extend(data)
+        self._waiting.add(found.id)
 
     def forget_long_data(self, statement: PreparedStatement) -> None:
         """It was executed, or reset."""
         self._long_data -= sum(len(data) for data in statement.long_data.values())
         statement.long_data.clear()
+        self._waiting.discard(statement.id)
 
     def close(self, statement_id: int) -> None:
         found = self.find(statement_id)
         if found is not None:
             self.forget_long_data(found)
+            self._sql -= len(found.sql)
             del self._statements[found.id]
 
     @property
     def has_long_data(self) -> bool:
-        """Whether something was sent that no EXECUTE has used yet."""
-        return self._long_data > 0
+        """Whether something was sent that no EXECUTE has used yet: nothing at all may have been sent as well."""
+        return bool(self._waiting)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "last": self._last,
-            "statements": [
-                [one.id, one.sql, one.parameters, one.types, [_column_to_json(column) for column in one.columns]]
-                for one in self._statements.values()
-            ],
+            "statements": [one.to_json() for one in self._statements.values()],
         }
 
     def restore(self, state: Mapping[str, Any], parse: Callable[[str], Statement]) -> None:
@@ -98,8 +112,5 @@ class PreparedStatements:
     def clear(self) -> None:
         """The connection begins anew. Ids go on."""
         self._statements.clear()
-        self._long_data = 0
-
-
-def _column_to_json(column: Column) -> dict[str, Any]:
-    return {**asdict(column), "extra": column.extra.hex()}
+        self._waiting.clear()
+        self._sql = self._long_data = 0

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from protocols.mysql import wire
 from protocols.mysql.answers import Dialect, Shape
-from protocols.mysql.cells import binary_cells, text_cells
-from protocols.mysql.messages import Cell, Column, Ok, Prepared, Raw, Result, ResultSet
+from protocols.mysql.cells import Row, binary_reader, text_reader
+from protocols.mysql.messages import Column, Err, Ok, Prepared, Raw, Result, ResultSet
 from protocols.mysql.parameters import Reader
 from protocols.mysql.state import State, after
 from protocols.mysql.terms import Status
-from testset.errors import ProtocolError
+from testset.errors import LimitError, ProtocolError
 
 _MOST_COLUMNS = 1 << 16
+_WEIGHT = 64  # bytes that a small thing takes in memory, whatever it took on the wire
 _CURSOR = "a cursor (COM_STMT_FETCH), kept as raw packets"
 _FILE = "LOAD DATA LOCAL: the file is not kept"
 
@@ -44,11 +45,13 @@ class Reply:
         self._raw: list[bytes] = []  # of a cursor
         self._columns: list[Column] = []
         self._parameters: list[Column] = []
-        self._awaited = 0  # definitions
+        self._awaited = 0  # definitions, and how many of them came
+        self._came = 0
         self._counts = (0, 0)  # of PREPARE: parameters, columns
         self._warnings = 0
-        self._rows: list[tuple[Cell, ...]] = []
-        self._described: tuple[Column, ...] = ()
+        self._rows: list[Row] = []
+        self._reader = binary_reader if shape is Shape.BINARY else text_reader
+        self._read_row = self._reader(())
         self.statement_id = 0  # of what was prepared
         self.results: list[Result] = []
         self.remark: str | None = None
@@ -65,7 +68,7 @@ class Reply:
             return
         if not payload:
             raise ProtocolError("an answer without a byte")
-        if self._cursor and self._left > len(payload):
+        if self._cursor and self._left >= 0:
             self._raw.append(payload)
         match self._state:
             case State.HEAD:
@@ -87,6 +90,8 @@ class Reply:
         """The connection has ended: what there is of the answer."""
         if self._state is State.ROWS or (self._state is State.COLUMNS_END and self._columns):
             self._close_set(complete=False)
+        elif self._state is State.FETCHED and self._raw:
+            self.results.append(Raw(packets=tuple(self._raw)))
         return self.results
 
     # -- the first packet --------------------------------------------------------------------------------------------
@@ -107,6 +112,7 @@ class Reply:
             self._awaited = reader.lenenc()
             if not 0 < self._awaited <= _MOST_COLUMNS:
                 raise ProtocolError(f"{self._awaited} columns")
+            self._came = 0
             known = (counted and not first) or (dialect.cache_metadata and reader.left and not reader.byte())
             self._columns, self._rows = [], []
             if not known:
@@ -130,7 +136,8 @@ class Reply:
         self._go(State.DONE)
 
     def _ok(self, result: Ok) -> None:
-        self.results.append(result)
+        if self._has_room(len(result.info) + len(result.changes)):
+            self.results.append(result)
         self._go(State.HEAD if result.status & Status.MORE_RESULTS_EXISTS else State.DONE)
 
     def _error(self, payload: bytes) -> None:
@@ -153,6 +160,7 @@ class Reply:
 
     def _next_definitions(self) -> None:
         parameters, columns = self._counts
+        self._came = 0
         if len(self._parameters) < parameters:
             self._awaited = parameters
             self._go(State.PARAMETERS)
@@ -172,9 +180,12 @@ class Reply:
             self._described_all(wire.end(payload, deprecate_eof=False)[0])
             return
         into = self._parameters if self._state is State.PARAMETERS else self._columns
-        into.append(wire.column(payload, extended=self._dialect.extended_metadata))
-        self._left -= len(payload)
-        if len(into) == self._awaited:
+        if self._has_room(len(payload)):
+            into.append(wire.column(payload, extended=self._dialect.extended_metadata))
+        elif self._shape is Shape.PREPARED or not self.results:
+            raise LimitError(f"columns of more than {self._most} bytes")
+        self._came += 1
+        if self._came == self._awaited:
             if not self._dialect.deprecate_eof:
                 self._go(State.PARAMETERS_END if self._state is State.PARAMETERS else State.COLUMNS_END)
             else:
@@ -186,7 +197,7 @@ class Reply:
         elif self._cursor and status & Status.CURSOR_EXISTS:
             self._keep_raw()
         else:
-            self._described = tuple(self._columns)
+            self._read_row = self._reader(self._columns)
             self._go(State.ROWS)
 
     def _field(self, payload: bytes) -> None:
@@ -194,9 +205,9 @@ class Reply:
             self._error(payload)
         elif wire.is_end(payload, deprecate_eof=self._dialect.deprecate_eof):
             status, warnings = wire.end(payload, deprecate_eof=self._dialect.deprecate_eof)
-            self.results.append(ResultSet(columns=tuple(self._columns), rows=(), status=status, warnings=warnings))
+            self._close_set(status, warnings, complete=self._left >= 0)
             self._go(State.DONE)
-        else:
+        elif self._has_room(len(payload)):
             self._columns.append(wire.column(payload, extended=self._dialect.extended_metadata))
 
     # -- rows --------------------------------------------------------------------------------------------------------
@@ -212,37 +223,42 @@ class Reply:
             self._close_set(status, warnings, complete=self._left >= 0)
             self._go(State.HEAD if status & Status.MORE_RESULTS_EXISTS else State.DONE)
         elif first == b"\xff":
-            self._close_set()
-            last = self.results.pop()
-            assert isinstance(last, ResultSet)
-            self.results.append(
-                ResultSet(columns=last.columns, rows=last.rows, status=last.status, error=wire.err(payload))
-            )
+            self._close_set(error=wire.err(payload), complete=self._left >= 0)
             self._go(State.DONE)
-        else:
-            self._left -= len(payload)
-            if self._left >= 0:
-                read = binary_cells if self._shape is Shape.BINARY else text_cells
-                self._rows.append(read(self._described, payload))
-            else:
-                self.remark = f"an answer of more than {self._most} bytes is not kept whole"
+        elif self._has_room(len(payload) + 8 * len(self._columns)):
+            self._rows.append(self._read_row(payload))
 
-    def _close_set(self, status: int = 0, warnings: int = 0, *, complete: bool = True) -> None:
+    def _has_room(self, size: int) -> bool:
+        """Whether something of this size is kept. Once something was not, nothing is: the rest of the answer."""
+        if self._left >= 0:
+            self._left -= size + _WEIGHT
+            if self._left < 0:
+                self.remark = f"an answer of more than {self._most} bytes is not kept whole"
+        return self._left >= 0
+
+    def _close_set(
+        self, status: int = 0, warnings: int = 0, *, error: Err | None = None, complete: bool = True
+    ) -> None:
         columns, rows = tuple(self._columns), tuple(self._rows)
         self._columns, self._rows = [], []
-        self.results.append(ResultSet(columns=columns, rows=rows, status=status, warnings=warnings, complete=complete))
+        if self._left < 0 and len(columns) < self._awaited:
+            return  # not even its columns were kept
+        self.results.append(
+            ResultSet(
+                columns=columns, rows=rows, status=status, warnings=warnings, error=error,
+                complete=complete or error is not None,
+            )
+        )  # fmt: skip
 
     def _fetched(self, payload: bytes) -> None:
-        self.remark = _CURSOR
-        if self._left > 0:
-            self._left -= len(payload)
-            if not self._cursor:
-                self._raw.append(payload)
-        if payload[0] == wire.ERR or wire.is_end(payload, deprecate_eof=self._dialect.deprecate_eof):
+        ends = payload[0] == wire.ERR or wire.is_end(payload, deprecate_eof=self._dialect.deprecate_eof)
+        if self._has_room(len(payload)) or ends:
+            self._raw.append(payload)
+        if ends:
             self._keep_raw()
 
     def _keep_raw(self) -> None:
-        self.remark = _CURSOR
+        self.remark = _CURSOR if self._left >= 0 else self.remark
         self.results.append(Raw(packets=tuple(self._raw)))
         self._go(State.DONE)
 

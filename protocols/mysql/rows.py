@@ -21,6 +21,7 @@ _NUMBERED = {0x01: 1, 0x02: 2, 0x0D: 2, 0x03: 4, 0x09: 4, 0x08: 8}  # types, and
 _YEAR, _BIT, _FLOAT, _DOUBLE, _TIME, _NOTHING = 0x0D, 0x10, 0x04, 0x05, 0x0B, 0x06
 _DATES = frozenset((0x07, 0x0A, 0x0C, 0x0E))  # TIMESTAMP, DATE, DATETIME, NEWDATE
 _ANY_DECIMALS = 31
+_WIDEST, _MOST_BITS = 255, 64  # of a number that is shown, and of a BIT; what a column says of itself may be anything
 
 _DATE = re.compile(r"(\d+)-(\d+)-(\d+)(?:[ T](\d+):(\d+):(\d+)(?:\.(\d{1,6}))?)?")
 _DURATION = re.compile(r"(-?)(\d+):(\d+):(\d+)(?:\.(\d{1,6}))?")
@@ -94,7 +95,7 @@ def text_of(column: Column, cell: Cell) -> bytes:
         if column.type == _YEAR:
             text = text.zfill(4)
         elif column.flags & _ZEROFILL:
-            text = text.zfill(column.length)
+            text = text.zfill(min(column.length, _WIDEST))
         return text.encode()
     assert cell is not None
     return _float_text(column, cell).encode()
@@ -109,7 +110,7 @@ def _encoded(text: str, collation: int) -> bytes:
 
 
 def _bits(column: Column, number: int) -> bytes:
-    size = max((column.length + 7) // 8, (number.bit_length() + 7) // 8, 1)
+    size = max((min(column.length, _MOST_BITS) + 7) // 8, (number.bit_length() + 7) // 8, 1)
     return number.to_bytes(size, "big")
 
 
