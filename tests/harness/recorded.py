@@ -30,6 +30,12 @@ class Recorded:
         return f"{self.exchange.request.method} {self.exchange.request.target}"
 
     @property
+    def answer(self) -> Any:
+        """Its response, where there is one."""
+        assert self.exchange.response is not None, f"{self.name} has no response"
+        return self.exchange.response
+
+    @property
     def status(self) -> int | None:
         return None if self.exchange.response is None else self.exchange.response.status
 

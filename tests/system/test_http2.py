@@ -34,7 +34,7 @@ APPS = Path(__file__).parent.parent / "apps"
 @contextmanager
 def running(app: str, port: int, log: Path, **settings: str) -> Iterator[Running]:
     """What the app depends on."""
-    command = [program("node") if app.endswith(".js") else sys.executable, APPS / app, str(port)]
+    command: list[str | Path] = [program("node") if app.endswith(".js") else sys.executable, APPS / app, str(port)]
     with Running(command, log=log, env={**os.environ, **settings}) as started:
         eventually(lambda: listens(port), f"{app} listens")
         yield started
@@ -105,8 +105,8 @@ def test_another_implementation_with_trailers_and_early_hints(
         assert recording.wait(30) == 0, recording.output
     mocks = recorded_mocks(set_of(rr))
     assert [mock.line for mock in mocks] == ["POST /none", "POST /small", "POST /large"] * 2
-    assert [mock.exchange.response.trailers for mock in mocks[:3]] == [(("x-came", n),) for n in ("0", "3", "300000")]
-    assert {mock.exchange.response.interim[0].status for mock in mocks} == {103}
+    assert [mock.answer.trailers for mock in mocks[:3]] == [(("x-came", n),) for n in ("0", "3", "300000")]
+    assert {mock.answer.interim[0].status for mock in mocks} == {103}
     replay = rr.test()
     assert replay.code == 0, replay.output
 
@@ -166,12 +166,10 @@ def recorded_grpc(rr: RR, port: int, unused_port: int, tmp_path: Path) -> RR:
 def test_grpc_is_recorded_and_replayed(recorded_grpc: RR) -> None:
     tests = recorded_tests(set_of(recorded_grpc))
     assert [test.line for test in tests] == ["POST /shop.Orders/Get"] * 3 + ["POST /shop.Orders/Sizes"]
-    statuses = [
-        dict(test.exchange.response.trailers or test.exchange.response.headers)["grpc-status"] for test in tests
-    ]
+    statuses = [dict(test.answer.trailers or test.answer.headers)["grpc-status"] for test in tests]
     assert statuses == ["0", "0", "5", "0"]
     [watch] = [mock for mock in recorded_mocks(set_of(recorded_grpc)) if mock.line == "POST /shop.Users/Watch"]
-    assert (watch.owner, watch.exchange.response.framing) == ("startup", Framing.OPEN)
+    assert (watch.owner, watch.answer.framing) == ("startup", Framing.OPEN)
     assert b"\x08ann\xff" in tests[0].response_body
     for _ in range(3):
         replay = recorded_grpc.test()

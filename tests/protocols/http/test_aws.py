@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +20,7 @@ QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
 
 def signed(
     target: str = "", body: Any = None, *, path: str = "/", method: str = "POST", turn: int = 1, service: str = "sqs",
-    **headers: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> HttpRequest:  # fmt: skip
     """A request as an SDK sends it; `turn` is for all that is new in each."""
     scope = f"AKIA{turn:016}/2026010{turn}/eu-west-1/{service}/aws4_request"
@@ -40,7 +42,7 @@ def signed(
 
 def form(action: str, version: str = "2012-11-05", path: str = "/", **parameters: str) -> HttpRequest:
     body = urlencode({"Action": action, "Version": version, **parameters}).encode()
-    return signed(body=body, path=path, **{"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"})
+    return signed(body=body, path=path, headers={"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"})
 
 
 @pytest.mark.parametrize(
@@ -70,7 +72,7 @@ def test_an_expiry_counts_where_nothing_is_signed() -> None:
 
 
 def test_an_object_s_metadata_is_part_of_what_is_asked_for() -> None:
-    one, two = (signed(path="/b/k", method="PUT", **{"x-amz-meta-owner": owner}) for owner in ("me", "you"))
+    one, two = (signed(path="/b/k", method="PUT", headers={"x-amz-meta-owner": owner}) for owner in ("me", "you"))
     assert str(match.difference(AWS, one, AWS, two)) == 'header.X-Amz-Meta-Owner: recorded "me", now "you"'
 
 

@@ -37,7 +37,7 @@ def sending(name: str, body: str = "x") -> tuple[str, None, dict[str, Any]]:
     return line("SendMessage", MessageBody=body), None, {"MessageId": name}
 
 
-NOTHING = (POLL, None, {})
+NOTHING: tuple[str, None, dict[str, Any]] = (POLL, None, {})
 
 
 def taken(run: Run, poll: str = POLL) -> list[str]:
