@@ -14,20 +14,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from intercept import memory, passing, unix_sockets
 from intercept.authority import new_authority
 from intercept.doors import Door, Doors
+from intercept.launcher import Where
 from intercept.memory import SessionFolder
 from intercept.namespace import Namespace, spawn
 from intercept.resolver import name_servers
-from intercept.trust import trust
+from intercept.trust import Trust, trust
 from testset.errors import RelayError
 
 _START_CEILING = 20.0
 _MOST_RESTARTS = 5
 _CONNECTIONS_PER_RELAY = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """For a capture that lives beside the app, in a container's namespace: what rr has found out for it."""
+
+    authority: bytes
+    roots: pathlib.Path  # what the app trusts without rr
 
 
 class Capture:
@@ -43,12 +53,14 @@ class Capture:
         queue: bool = True,
         doors: bool = True,
         servers: Sequence[tuple[str, int]] | None = None,
+        beside: Beside | None = None,
         on_door: Callable[[Door, bool], None] = lambda _door, _open: None,
         on_notice: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """`unix`: the Unix sockets that are recorded. `sync`: one request at a time. `queue`: hold new
         connections until the real ones are made, if the kernel can. `doors`: open on the host what the app opens.
-        `servers`: name servers other than the machine's."""
+        `servers`: name servers other than the machine's. `beside`: the app is started by somebody else, in the
+        namespace that this process is in."""
         self._session = session
         self._limit = limit
         self._servers = list(name_servers() if servers is None else servers)
@@ -60,14 +72,18 @@ class Capture:
         self._stop: str | None = None  # why nothing more is to be kept, whichever relay runs
         self.stopped: str | None = None
         self.drained = False
-        self._public = memory.public()
-        self._authority = new_authority()
-        self._trust = trust(self._authority, self._public, os.environ)
+        self._public: pathlib.Path | None = None
+        if beside is None:
+            self._public = memory.public()
+            self._authority = new_authority()
+            self._trust = trust(self._authority, self._public, os.environ)
+        else:
+            self._authority, self._trust = beside.authority, Trust(beside.roots, {})
         self._covers = unix_sockets.covers(unix, session.path)
         resolvers = unix_sockets.sockets(unix_sockets.RESOLVERS)
         dead_end = unix_sockets.dead_end(session.path)
         mounts = [one.mount for one in self._covers] + [(dead_end, path) for path in resolvers]
-        self.namespace = Namespace(mounts, queue=queue)
+        self.namespace = Namespace(mounts, queue=queue, where=Where.APART if beside is None else Where.BESIDE)
         inside = self.namespace.inside
         self._doors = Doors(inside.diag, inside.port, self._opened, self._closed)
         try:
@@ -78,8 +94,21 @@ class Capture:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    def start(self, argv: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
-        return self.namespace.start(argv, {**environment, **self._trust.environment}, folder)
+    @property
+    def has_queue(self) -> bool:
+        """Whether `connect()` ends as without rr."""
+        return self.namespace.inside.has_queue
+
+    def start(self, command: str, environment: Mapping[str, str], folder: str) -> None:
+        self.namespace.start(["/bin/sh", "-c", command], {**environment, **self._trust.environment}, folder)
+
+    def exit_code(self) -> int | None:
+        """The app's (negative: ended by that signal); None while it runs."""
+        return self.namespace.exit_code()
+
+    def stop(self, steps: Sequence[tuple[int, float]], until: Callable[[], bool] | None = None) -> int:
+        """End the app: each signal in turn, each with its patience in seconds, all cut short by `until`."""
+        return self.namespace.stop(steps, until)
 
     def look(self) -> bool:
         """Do what has to be done now and then; returns whether a port was opened or closed."""
@@ -103,7 +132,7 @@ class Capture:
         far.close()
         inside = self.namespace.inside
         supply = self.namespace.supply()
-        files = [inside.queue, inside.relay_diag, supply, *inside.tcp, *inside.dns, *inside.udp]
+        files = [inside.queue, inside.relay_diag, supply, *inside.tcp, *inside.dns, *inside.udp, *inside.inbound]
         settings = {
             "journal": str(self._session.path),
             "limit": self._limit,
@@ -112,6 +141,7 @@ class Capture:
             "has_queue": inside.has_queue,
             "sync": self._sync,
             "port": inside.port,
+            "inbound_port": inside.inbound_port,
             "counts": [len(inside.tcp), len(inside.dns), len(inside.udp)],
             "authority": self._authority.decode(),
             "roots": str(self._trust.roots),
@@ -202,7 +232,8 @@ class Capture:
         self._doors.close()
         for cover in self._covers:
             cover.close()
-        shutil.rmtree(self._public, ignore_errors=True)
+        if self._public is not None:
+            shutil.rmtree(self._public, ignore_errors=True)
 
     def __enter__(self) -> Capture:
         return self

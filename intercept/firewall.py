@@ -6,11 +6,21 @@ table inet rr {
     meta mark OWN accept;  tcp flags & (fin|syn|rst|ack) == syn  queue }
   chain answer { type filter hook output priority -120;   # what rr said of it
     meta mark REFUSE reject with tcp reset;  meta mark UNREACH reject with icmpx host-unreachable }
-  chain out    { type nat hook output priority -100;
+  chain out    { type nat hook output priority -101;
     meta mark OWN accept;  tcp redirect to :PORT;  udp dport 53 redirect to :DNS }
   chain udp    { type filter hook prerouting priority -150;   # all other datagrams, with where they were going
     meta mark OWN accept; udp, not the app's own, not DNS: tproxy to :UDP }
 }
+```
+
+In a container's namespace, which rr has not made, there are real interfaces, and the relay itself lives there: what its
+user sends passes, as what is marked does. Instead of `udp` there are chains for what comes in:
+
+```
+  chain knock  { type filter hook prerouting priority -150;   # does the app listen there? then it may come in
+    iif lo accept;  tcp flags & (fin|syn|rst|ack) == syn  queue }
+  chain in     { type nat hook prerouting priority -101;
+    iif lo accept;  meta mark OWN accept;  tcp redirect to :INBOUND }
 ```
 """
 
@@ -27,6 +37,7 @@ from intercept.netlink import attr, message, nest, text, u32
 MARK_OWN = 0x7272  # rr's own sockets inside, and connections of the app to itself
 MARK_REFUSE = 0x7273
 MARK_UNREACH = 0x7274
+RELAY_USER = 64727  # whose sockets pass, where the relay lives in the app's namespace: no user of an image has this id
 QUEUE = 7272
 
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
@@ -35,8 +46,10 @@ _NEWTABLE, _NEWCHAIN, _NEWRULE = 0, 3, 6
 _INET = 1  # NFPROTO_INET
 _OUTPUT, _PREROUTING = 3, 0
 _ACCEPT = 1
+_BEFORE_DOCKER = -101  # Docker leads questions for names elsewhere, at -100: the first that does is obeyed
 
-_META_MARK, _META_NFPROTO, _META_L4PROTO = 3, 15, 16
+_META_MARK, _META_IIF, _META_SKUID, _META_NFPROTO, _META_L4PROTO = 3, 4, 10, 15, 16
+_LOOPBACK = 1  # its interface's number, in every namespace
 _EQUAL, _NOT_EQUAL = 0, 1
 _REGISTER = 1  # NFT_REG_1
 _NETWORK_HEADER, _TRANSPORT_HEADER = 1, 2
@@ -49,6 +62,7 @@ class Ports:
     tcp: int
     dns: int
     udp: int
+    inbound: int = 0  # only where the relay lives beside the app
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,36 +77,67 @@ def install(ports: Ports, *, queue: bool) -> Installed:
     """Install the rules; raises OSError when even the redirect is not to be had. `queue`: hold new connections, if the
     kernel can."""
     with netlink.open_socket(netlink.NETLINK_NETFILTER) as sock:
-        _commit(sock, [_table(), *_redirect(ports)])
-        queue = queue and any(_try(sock, [*_syn(step), *_answers()]) for step in (_queue(), _queue_compat()))
-        udp = _try(sock, _datagrams(ports))
+        beside = ports.inbound != 0
+        own = _own(beside)
+        _commit(sock, [_table(), *_redirect(ports, own), *(_inbound(ports) if beside else ())])
+        steps = (_queue(), _queue_compat())
+        queue = queue and any(_try(sock, [*_syn(step, own, beside), *_answers()]) for step in steps)
+        udp = not beside and _try(sock, _datagrams(ports))
     return Installed(queue=queue, udp=udp)
 
 
 # -- the chains -------------------------------------------------------------------------------------------------
 
 
-def _redirect(ports: Ports) -> list[bytes]:
+def _own(beside: bool) -> list[list[bytes]]:
+    """What is rr's own passes; in a namespace with real interfaces that is also what the relay's user sends."""
+    relay = [_expr("meta", u32(1, _REGISTER), u32(2, _META_SKUID)), _compare(_EQUAL, struct.pack("=I", RELAY_USER))]
+    return [_mark(MARK_OWN), *([relay] if beside else [])]
+
+
+def _redirect(ports: Ports, own: list[list[bytes]]) -> list[bytes]:
     to_tcp = _expr("immediate", u32(1, _REGISTER), _data(2, struct.pack("!H", ports.tcp)))
     to_dns = _expr("immediate", u32(1, _REGISTER), _data(2, struct.pack("!H", ports.dns)))
     redirect = _expr("redir", u32(1, _REGISTER))
     dport = _expr("payload", u32(1, _REGISTER), u32(2, _TRANSPORT_HEADER), u32(3, 2), u32(4, 2))
     return [
-        _chain("out", _OUTPUT, -100, "nat"),
-        _rule("out", *_mark(MARK_OWN), _accept()),
+        _chain("out", _OUTPUT, _BEFORE_DOCKER, "nat"),
+        *(_rule("out", *which, _accept()) for which in own),
         _rule("out", *_l4(socket.IPPROTO_TCP), to_tcp, redirect),
         _rule("out", *_l4(socket.IPPROTO_UDP), dport, _compare(_EQUAL, struct.pack("!H", 53)), to_dns, redirect),
     ]
 
 
-def _syn(queue: bytes) -> list[bytes]:
+def _inbound(ports: Ports) -> list[bytes]:
+    to_relay = _expr("immediate", u32(1, _REGISTER), _data(2, struct.pack("!H", ports.inbound)))
+    return [
+        _chain("in", _PREROUTING, _BEFORE_DOCKER, "nat"),
+        _rule("in", *_from_loopback(), _accept()),
+        _rule("in", *_mark(MARK_OWN), _accept()),
+        _rule("in", *_l4(socket.IPPROTO_TCP), to_relay, _expr("redir", u32(1, _REGISTER))),
+    ]
+
+
+def _syn(queue: bytes, own: list[list[bytes]], beside: bool) -> list[bytes]:
     flags = _expr("payload", u32(1, _REGISTER), u32(2, _TRANSPORT_HEADER), u32(3, 13), u32(4, 1))
     only = _expr("bitwise", u32(1, _REGISTER), u32(2, _REGISTER), u32(3, 1), _data(4, b"\x17"), _data(5, b"\x00"))
-    return [
+    first = [*_l4(socket.IPPROTO_TCP), flags, only, _compare(_EQUAL, b"\x02"), queue]
+    rules = [
         _chain("syn", _OUTPUT, -150, "filter"),
-        _rule("syn", *_mark(MARK_OWN), _accept()),
-        _rule("syn", *_l4(socket.IPPROTO_TCP), flags, only, _compare(_EQUAL, b"\x02"), queue),
+        *(_rule("syn", *which, _accept()) for which in own),
+        _rule("syn", *first),
     ]
+    if beside:
+        rules += [
+            _chain("knock", _PREROUTING, -150, "filter"),
+            _rule("knock", *_from_loopback(), _accept()),
+            _rule("knock", *first),
+        ]
+    return rules
+
+
+def _from_loopback() -> list[bytes]:
+    return [_expr("meta", u32(1, _REGISTER), u32(2, _META_IIF)), _compare(_EQUAL, struct.pack("=I", _LOOPBACK))]
 
 
 def _answers() -> list[bytes]:

@@ -25,6 +25,7 @@ _COPIED = 128  # IP and TCP headers are all that is wanted
 _ATTR_HEADER, _ATTR_MARK, _ATTR_PAYLOAD = 1, 3, 10
 _ATTR_VERDICT = 2
 _DROP, _ACCEPT = 0, 1
+_PREROUTING = 0  # the hook's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Knock:
 
     source: tuple[str, int]
     target: tuple[str, int]
+    inbound: bool = False  # it came over a real interface: somebody wants to reach the app
 
 
 class Gate:
@@ -71,8 +73,8 @@ class Gate:
                 if kind != _SUBSYSTEM | _PACKET:
                     continue
                 attributes = netlink.attributes(body[4:])
-                (number,) = struct.unpack_from("!I", attributes[_ATTR_HEADER])
-                knock = _parse(attributes.get(_ATTR_PAYLOAD, b""))
+                number, _protocol, hook = struct.unpack_from("!IHB", attributes[_ATTR_HEADER])
+                knock = _parse(attributes.get(_ATTR_PAYLOAD, b""), inbound=hook == _PREROUTING)
                 if knock is None:
                     self._verdict(number, _ACCEPT, 0)
                 elif knock in self._packets:
@@ -122,7 +124,7 @@ class Gate:
         return netlink.message(_SUBSYSTEM | kind, netlink.NLM_F_REQUEST | flags, head + body)
 
 
-def _parse(packet: bytes) -> Knock | None:
+def _parse(packet: bytes, *, inbound: bool = False) -> Knock | None:
     if len(packet) >= 40 and packet[0] >> 4 == 4:
         head = (packet[0] & 15) * 4
         source, target = packet[12:16], packet[16:20]
@@ -132,4 +134,5 @@ def _parse(packet: bytes) -> Knock | None:
     else:
         return None
     source_port, target_port = struct.unpack_from("!HH", packet, head)
-    return Knock((str(ipaddress.ip_address(source)), source_port), (str(ipaddress.ip_address(target)), target_port))
+    addresses = str(ipaddress.ip_address(source)), str(ipaddress.ip_address(target))
+    return Knock((addresses[0], source_port), (addresses[1], target_port), inbound)

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from enum import StrEnum
 from typing import Any
 
 from intercept import firewall, kernel, links, netlink, passing, processes
@@ -26,6 +27,14 @@ _IP_TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
 _IP_RECVORIGDSTADDR, _IPV6_RECVORIGDSTADDR = 20, 74
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL when rr has vanished
+
+
+class Where(StrEnum):
+    """Whose namespace it is."""
+
+    APART = "apart"  # one that is made for the app, in which every address is local
+    ALONE = "alone"  # that of a container without networks: it becomes the same
+    BESIDE = "beside"  # that of a container with networks, which stay as they are
 
 
 class _Step(Exception):
@@ -108,9 +117,10 @@ class Launcher:
             os.close(file)
 
     def _do_setup(self, message: dict[str, Any]) -> tuple[dict[str, Any], list[socket.socket]]:
-        rootless = self._unshare(message["root"])
+        where = Where(message["where"])
+        rootless = where is Where.APART and self._unshare(message["root"])
         with _step("network"):
-            ipv6 = links.deliver_everything_here()
+            ipv6 = links.has_ipv6() if where is Where.BESIDE else links.deliver_everything_here()
         for path in ("ip_unprivileged_port_start",):
             with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/{path}", "w") as knob:
                 knob.write("0")
@@ -120,8 +130,12 @@ class Launcher:
         with _step("sockets"):
             tcp = _listeners(ipv6)
             dns = _dns_sockets(ipv6)
-            udp = _udp_sockets(ipv6)
-        ports = firewall.Ports(tcp[0].getsockname()[1], dns[0].getsockname()[1], udp[0].getsockname()[1] if udp else 0)
+            udp = [] if where is Where.BESIDE else _udp_sockets(ipv6)
+            inbound = _listeners(ipv6) if where is Where.BESIDE else []
+        tcp_port, dns_port, udp_port, inbound_port = (
+            sockets[0].getsockname()[1] if sockets else 0 for sockets in (tcp, dns, udp, inbound)
+        )
+        ports = firewall.Ports(tcp_port, dns_port, udp_port, inbound_port)
         with _step("redirect"):
             installed = firewall.install(ports, queue=message["queue"])
         queue = netlink.open_socket(netlink.NETLINK_NETFILTER)
@@ -133,10 +147,10 @@ class Launcher:
             "ipv6": ipv6,
             "queue": installed.queue,
             "udp": installed.udp and bool(udp),
-            "ports": [ports.tcp, ports.dns, ports.udp],
+            "ports": [ports.tcp, ports.dns, ports.udp, ports.inbound],
             "counts": [len(tcp), len(dns), len(udp)],
         }
-        return answer, [queue, *diags, *tcp, *dns, *udp]
+        return answer, [queue, *diags, *tcp, *dns, *udp, *inbound]
 
     def _unshare(self, root: bool) -> bool:
         """Returns whether a user namespace was needed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import pathlib
 import socket
 import struct
 
@@ -33,6 +34,14 @@ def deliver_everything_here() -> bool:
         except OSError:
             return False  # a kernel without IPv6: the app has none either
     return True
+
+
+def has_ipv6() -> bool:
+    """Whether any interface of this namespace has an IPv6 address."""
+    try:
+        return bool(pathlib.Path("/proc/self/net/if_inet6").read_text())
+    except OSError:
+        return False
 
 
 def _local_default(family: int, scope: int) -> bytes:

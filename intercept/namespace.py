@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from intercept import kernel, passing, processes
+from intercept.launcher import Where
 from testset.errors import NamespaceError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -45,11 +46,13 @@ class Inside:
     tcp: tuple[socket.socket, ...]  # every redirected connection arrives here
     dns: tuple[socket.socket, ...]
     udp: tuple[socket.socket, ...]  # every other datagram
+    inbound: tuple[socket.socket, ...]  # in a namespace with real interfaces, what comes in over them
     has_queue: bool
     has_udp: bool
     ipv6: bool
     rootless: bool
     port: int  # of `tcp`: not one of the app's own
+    inbound_port: int  # of `inbound`
 
 
 def spawn(entry: str, channel: socket.socket, *, session: bool) -> subprocess.Popen[bytes]:
@@ -65,7 +68,9 @@ def spawn(entry: str, channel: socket.socket, *, session: bool) -> subprocess.Po
 class Namespace:
     """A namespace with an app in it. Use as a context manager: at the end nothing of the app is left."""
 
-    def __init__(self, mounts: Sequence[tuple[str, str]] = (), *, queue: bool = True) -> None:
+    def __init__(
+        self, mounts: Sequence[tuple[str, str]] = (), *, queue: bool = True, where: Where = Where.APART
+    ) -> None:
         """`mounts` are (source, target) files to be covered before the app starts; `queue`: use the packet queue."""
         kernel.become_subreaper()  # orphans of a killed launcher come to rr, which ends them
         self._control, far = passing.pair()
@@ -77,31 +82,39 @@ class Namespace:
         self.app_pid = 0
         self._net = ""  # the namespace's name in /proc
         try:
-            self.inside = self._set_up(mounts, queue)
+            self.inside = self._set_up(mounts, queue, where)
         except BaseException:
             self.close()
             raise
 
-    def _set_up(self, mounts: Sequence[tuple[str, str]], queue: bool) -> Inside:
+    def _set_up(self, mounts: Sequence[tuple[str, str]], queue: bool, where: Where) -> Inside:
         answer, files = self._ask(
-            {"do": "setup", "root": os.getuid() == 0, "mounts": [list(one) for one in mounts], "queue": queue}
+            {
+                "do": "setup",
+                "where": where,
+                "root": os.getuid() == 0,
+                "mounts": [list(one) for one in mounts],
+                "queue": queue,
+            }
         )
         self._net = os.readlink(f"/proc/{self._process.pid}/ns/net")
         sockets = [socket.socket(fileno=file) for file in files]
         packets, diag, relay_diag, *rest = sockets
-        tcp_count, dns_count, _udp_count = answer["counts"]
+        tcp, dns, udp = answer["counts"]
         return Inside(
             queue=packets,
             diag=diag,
             relay_diag=relay_diag,
-            tcp=tuple(rest[:tcp_count]),
-            dns=tuple(rest[tcp_count : tcp_count + dns_count]),
-            udp=tuple(rest[tcp_count + dns_count :]),
+            tcp=tuple(rest[:tcp]),
+            dns=tuple(rest[tcp : tcp + dns]),
+            udp=tuple(rest[tcp + dns : tcp + dns + udp]),
+            inbound=tuple(rest[tcp + dns + udp :]),
             has_queue=answer["queue"],
             has_udp=answer["udp"],
             ipv6=answer["ipv6"],
             rootless=answer["rootless"],
             port=answer["ports"][0],
+            inbound_port=answer["ports"][3],
         )
 
     # -- the app -------------------------------------------------------------------------------------------------
@@ -206,7 +219,15 @@ class Namespace:
                 sockets.pop().close()
         inside = getattr(self, "inside", None)
         if inside is not None:
-            for sock in (inside.queue, inside.diag, inside.relay_diag, *inside.tcp, *inside.dns, *inside.udp):
+            for sock in (
+                inside.queue,
+                inside.diag,
+                inside.relay_diag,
+                *inside.tcp,
+                *inside.dns,
+                *inside.udp,
+                *inside.inbound,
+            ):
                 sock.close()
 
     def _end_orphans(self) -> None:

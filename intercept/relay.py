@@ -30,7 +30,7 @@ from intercept.datagrams import Datagrams, NameServers
 from intercept.gate import Gate, Knock
 from intercept.journal import CLIENT, JournalWriter, Kind
 from intercept.opening import Opening, Openings
-from intercept.sockdiag import is_own
+from intercept.sockdiag import is_own, listeners
 from intercept.turns import OUT, Turns
 from intercept.turnstile import Turnstile
 
@@ -65,8 +65,9 @@ class Relay:
     def __init__(self, control: socket.socket, settings: dict[str, Any], sockets: list[socket.socket]) -> None:
         self._control = control
         queue, self._diag, self._supply, *rest = sockets
-        tcp_count, dns_count, _udp = settings["counts"]
+        tcp, dns, udp = settings["counts"]
         self._own_port = settings["port"]
+        self._inbound_port = settings["inbound_port"]  # 0: what comes in comes through doors on the host
         self._number: int = settings["first_connection"]
         self._connections: dict[int, Connection] = {}
         self._dials: dict[Knock, Dial] = {}
@@ -86,13 +87,14 @@ class Relay:
         self._gate = Gate(queue) if settings["has_queue"] else None
         if self._gate is not None:
             self._turns.watch(self._gate.fileno(), self._on_knock)
-        for listener in rest[:tcp_count]:
+        for listener in rest[:tcp]:
             listener.setblocking(False)
             self._turns.watch(listener.fileno(), self._acceptor(listener))
-        self._names = NameServers(
-            self._turns, rest[tcp_count : tcp_count + dns_count], [(h, p) for h, p in settings["name_servers"]]
-        )
-        self._datagrams = Datagrams(self._turns, rest[tcp_count + dns_count :], self._special_socket)
+        servers = [(host, port) for host, port in settings["name_servers"]]
+        self._names = NameServers(self._turns, rest[tcp : tcp + dns], servers)
+        self._datagrams = Datagrams(self._turns, rest[tcp + dns : tcp + dns + udp], self._special_socket)
+        for listener in rest[tcp + dns + udp :]:
+            self._let_in(listener)
 
     def run(self) -> None:
         if self._number:
@@ -165,6 +167,20 @@ class Relay:
                 del self._doors[descriptor]
                 door.listener.close()
 
+    def _let_in(self, listener: socket.socket) -> None:
+        """In a namespace with real interfaces, all that comes in over them is led to this listener."""
+        listener.setblocking(False)
+
+        def accept(_mask: int) -> None:
+            for client, (peer, peer_port) in accepted(listener):
+                host, port = original_destination(client)
+                if port in (self._own_port, self._inbound_port):
+                    abort(client)
+                    continue
+                self._enter(Door(listener, host, port), client, peer, peer_port)
+
+        self._turns.watch(listener.fileno(), accept)
+
     def _enter(self, door: Door, client: socket.socket, peer: str, peer_port: int) -> None:
         """A client came to the host: connect it with the app inside, from the client's own address."""
         mapped = peer.startswith("::ffff:")
@@ -175,7 +191,7 @@ class Relay:
             host = "::ffff:127.0.0.1" if mapped else "::1"
         try:
             inner = self._own_socket(6 if ":" in host else 4)
-            if peer not in _USUAL:
+            if peer not in _USUAL and not self._inbound_port:  # with real interfaces its answers would leave
                 with contextlib.suppress(OSError):
                     inner.bind((peer, 0))
             code = inner.connect_ex((host, door.port))
@@ -187,7 +203,8 @@ class Relay:
             inner.close()
             return
         number = self._next()
-        facts = {"inbound": True, "client": [peer.removeprefix("::ffff:"), peer_port], "server": [door.host, door.port]}
+        there = "0.0.0.0" if self._inbound_port else door.host  # a container's address is another each time
+        facts = {"inbound": True, "client": [peer.removeprefix("::ffff:"), peer_port], "server": [there, door.port]}
         self._when_connected(
             inner,
             done=lambda: self._join(number, client, inner, facts, recorded=True),
@@ -199,7 +216,10 @@ class Relay:
     def _on_knock(self, _mask: int) -> None:
         assert self._gate is not None
         for knock in self._gate.knocks():
-            if is_own(self._diag, self._own_port, *knock.target):
+            if knock.inbound:
+                self._visit(self._gate, knock)
+                continue
+            if self._is_own(knock.source[0], *knock.target):
                 self._gate.let_be(knock)
                 continue
             try:
@@ -214,6 +234,17 @@ class Relay:
                 continue
             self._dials[knock] = dial
             self._when_connected(sock, done=self._dialled(dial), failed=self._not_dialled(dial))
+
+    def _visit(self, gate: Gate, knock: Knock) -> None:
+        """Somebody knocks at the app's namespace: where the app does not listen, its kernel says so."""
+        if any(one.port == knock.target[1] for one in listeners(self._diag, self._own_port)):
+            gate.let_in(knock)
+        else:
+            gate.let_be(knock)
+
+    def _is_own(self, source: str, host: str, port: int) -> bool:
+        """Whether the app talks to itself."""
+        return (self._inbound_port != 0 and source == host) or is_own(self._diag, self._own_port, host, port)
 
     def _dialled(self, dial: Dial) -> Callable[[], None]:
         def done() -> None:
@@ -286,7 +317,7 @@ class Relay:
         if target[1] == self._own_port:  # somebody found rr's own port
             abort(client)
             return
-        own = is_own(self._diag, self._own_port, *target)
+        own = self._is_own(source[0], *target)
         try:
             if own:
                 sock = self._own_socket(6 if ":" in target[0] else 4)

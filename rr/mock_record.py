@@ -136,14 +136,13 @@ class _CommandRun:
         )
 
     def _watch(self, capture: Capture, recording: Recording, signals: Signals) -> int:
-        namespace = capture.namespace
-        capture.start(["/bin/sh", "-c", f"exec {self._command}"], app_environment(), os.getcwd())
-        while namespace.exit_code() is None and not signals.interrupts:
+        capture.start(f"exec {self._command}", app_environment(), os.getcwd())
+        while capture.exit_code() is None and not signals.interrupts:
             capture.look()
             self._work(capture, recording)
             signals.wait(0 if self._failed is None and recording.behind() else _TURN)
         steps: Sequence[tuple[int, float]] = _LEFT_BEHIND
-        if namespace.exit_code() is None:
+        if capture.exit_code() is None:
             steps = ((signals.number, 10.0), *_STOP[1:]) if signals.number != signal.SIGINT else _STOP
 
         def meanwhile() -> bool:
@@ -151,7 +150,7 @@ class _CommandRun:
             self._work(capture, recording)
             return signals.interrupts > 2
 
-        code = namespace.stop(steps, meanwhile)
+        code = capture.stop(steps, meanwhile)
         with contextlib.suppress(RelayError):
             capture.drain()
         return code if code >= 0 else 128 - code

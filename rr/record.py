@@ -191,9 +191,9 @@ class _Session:
         assert settings.command is not None
         environment = app_environment()
         console.headline(f"Recording {self._shown_command()}", f"into {shown(writer.path)}; Ctrl-C ends it")
-        if not capture.namespace.inside.has_queue:
+        if not capture.has_queue:
             console.note("This kernel cannot hold connections back: a refused connection looks like one that is reset.")
-        capture.start(["/bin/sh", "-c", settings.command], environment, os.getcwd())
+        capture.start(settings.command, environment, os.getcwd())
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # what rr does from here on can wait; the app cannot
         ended_by: RRError | None = None
         code = 2
@@ -224,7 +224,7 @@ class _Session:
         """Until the app ends, or somebody wants it to."""
         began = time.monotonic()
         timer = self._settings.record.record_timer
-        while capture.namespace.exit_code() is None and not signals.interrupts:
+        while capture.exit_code() is None and not signals.interrupts:
             if timer and time.monotonic() - began >= timer:
                 break
             capture.look()
@@ -264,8 +264,7 @@ class _Session:
         raise error
 
     def _stop_app(self, capture: Capture, recording: Recording, signals: Signals) -> int:
-        namespace = capture.namespace
-        if namespace.exit_code() is None:
+        if capture.exit_code() is None:
             before = signals.interrupts
             steps = list(_STOP)
             if signals.interrupts and signals.number != signal.SIGINT:
@@ -276,8 +275,8 @@ class _Session:
                 self._work(capture, recording)
                 return signals.interrupts > before + 1  # a second Ctrl-C: no more patience
 
-            return namespace.stop(steps, meanwhile)
-        return namespace.stop([(signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)])  # what it has left in the background
+            return capture.stop(steps, meanwhile)
+        return capture.stop([(signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)])  # what it has left in the background
 
     def _sum_up(
         self, recording: Recording, writer: TestSetWriter, code: int, ended_by: RRError | None, *, by_itself: bool
