@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import traffic
+import traffic  # type: ignore[import-not-found]  # beside this file, which is run as a script
 
 HERE = Path(__file__).resolve().parent
 RR = Path(sys.executable).with_name("rr")

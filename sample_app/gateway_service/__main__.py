@@ -1,0 +1,12 @@
+"""`python -m sample_app.gateway_service`: http://localhost:8083, or the port in PORT."""
+
+from __future__ import annotations
+
+from sample_app.gateway_service.app import start
+from sample_app.shared.serving import log_to_stderr, serve
+from sample_app.shared.settings import Listen
+
+if __name__ == "__main__":
+    log_to_stderr()
+    app, close = start()
+    serve(app, Listen.from_environment(8083), [close])

@@ -1,0 +1,7 @@
+CREATE TABLE products (
+  id CHAR(36) NOT NULL PRIMARY KEY,
+  name VARCHAR(120) NOT NULL,
+  description VARCHAR(500) NOT NULL,
+  price DECIMAL(10, 2) NOT NULL,
+  stock INT NOT NULL
+) DEFAULT CHARSET=utf8mb4;

@@ -1,0 +1,1 @@
+"""What the services have in common: settings, logins, errors, database connections, calls to one another."""

@@ -1,0 +1,1 @@
+"""Users, their logins, and where their parcels go."""
