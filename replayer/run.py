@@ -24,6 +24,7 @@ from protocols.http.match import split_authority
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.compare import NO_NOISE, Noise, Rules, compare
 from replayer.conversation import Answers, WayOut
+from replayer.coverage.kit import Kit
 from replayer.loading import LoadedSet, room_of
 from replayer.report.curl import curl
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
@@ -63,6 +64,12 @@ class Plan:
     show_output: bool = False
     base_path: str | None = None  # where the app runs already
     mocking: bool = True
+    kit: Kit | None = None  # which the app is to be measured with
+
+    @property
+    def app_environment(self) -> Mapping[str, str]:
+        """With what rr adds: no values of the user's, and so nothing that a recording could speak of."""
+        return self.environment if self.kit is None else {**self.environment, **self.kit.environment(self.environment)}
 
     @property
     def is_mocked(self) -> bool:
@@ -128,7 +135,7 @@ class SetRun:
         _note_faults(answers.faults)
         try:
             async with self._scene(answers) as stage:
-                stage.start(plan.command, plan.environment, plan.folder, None if plan.show_output else self._log)
+                stage.start(plan.command, plan.app_environment, plan.folder, None if plan.show_output else self._log)
                 try:
                     await self._ready(stage, chosen[0])
                     await self._tests(stage, replay, answers, chosen)

@@ -211,6 +211,13 @@ def replay(
         "test.delay": delay,
         "test.health_url": health_url,
         "test.api_timeout": api_timeout,
+    coverage: Annotated[
+        bool | None, typer.Option("--coverage/--no-coverage", help="Measure which lines of a Python app the tests run.")
+    ] = None,
+    coverage_fail_under: Annotated[
+        str | None,
+        typer.Option("--coverage-fail-under", metavar="PERCENT", help="Fail below this coverage; implies --coverage."),
+    ] = None,
         "test.base_path": base_path,
         "test.outbound": outbound,
         "test.on_miss": on_miss,
@@ -230,6 +237,8 @@ def replay(
             junit=junit,
             as_json=as_json,
             debug=debug,
+        "test.coverage": coverage,
+        "test.coverage_fail_under": coverage_fail_under,
         )
     )
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from replayer.compare.explain import cut, visible
+from replayer.coverage.measured import Measured
 from replayer.report.text import Line, Role, blocks, counted
 from replayer.report.verdict import RunResult, SetStatus, TestResult, Verdict
 from testset.errors import RRError
@@ -54,6 +55,7 @@ _ROLES: Mapping[Role, str] = {
 _ASCII = str.maketrans({"✓": "ok", "✗": "x", "→": "->", "…": "...", "─": "-", "·": "-", "–": "-", "—": "-"})
 _LOOK_AHEAD = 32  # columns that a title has at least, so that the first lines are aligned with the later ones
 _WIDEST_TITLE = 48
+_MOST_FILES = 30  # of which the coverage is told line by line
 
 
 class Console:
@@ -193,6 +195,28 @@ class Console:
                 names = [f"{test.set}/{test.name}" if several else test.name for test in bad]
                 shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
                 self._print(self._out, [("not green: ", _DIM), (shown, _PLAIN)])
+
+    def coverage(self, measured: Measured, report: str) -> None:
+        """The percentage of each file, the least covered first if there are many, and the total."""
+        files = measured.files
+        if len(files) > _MOST_FILES:
+            files = tuple(sorted(files, key=lambda each: (each.percent, each.name))[:_MOST_FILES])
+        with self._lock:
+            self.blank()
+            width = max(len("coverage"), *(len(each.name) for each in files))
+            total = f"{measured.missing} of {measured.statements} lines missing"
+            for each in files:
+                line = [
+                    (f"  {each.name.ljust(width)}", _PLAIN),
+                    (f"{each.shown:>6} %", _GOOD if each.missing == 0 else _PLAIN),
+                ]
+                if each.missing:
+                    line.append((f"   {each.missing} of {each.statements} lines missing", _DIM))
+                self._print(self._out, line)
+            if len(files) < len(measured.files):
+                self._print(self._out, [(f"  and {len(measured.files) - len(files)} more, better covered", _DIM)])
+            line = [("coverage".ljust(width + 2), _BOLD), (f"{measured.shown:>6} %", _BOLD)]
+            self._print(self._out, [*line, (f"   {total}  ·  {report}", _DIM)])
 
     # -- how ------------------------------------------------------------------------------------------------------
 

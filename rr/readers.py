@@ -42,6 +42,18 @@ def duration(value: object) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
 
 
+def percentage(value: object) -> float:
+    """`80`, `82.5` or `80%`."""
+    given = value.strip().removesuffix("%") if isinstance(value, str) else value
+    try:
+        number = float(given) if isinstance(given, (str, int, float)) and not isinstance(given, bool) else -1.0
+    except ValueError:
+        number = -1.0
+    if 0 <= number <= 100:
+        return number
+    raise ValueError("a percentage, 0 to 100")
+
+
 def text(value: Any) -> str:
     if isinstance(value, str):
         return value

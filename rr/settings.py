@@ -179,6 +179,12 @@ class TestSettings:
     base_path: str | None = _setting(
         None, readers.optional_text, "Sends the tests to this URL, where the app runs already."
     )
+    coverage: bool = _setting(
+        False, readers.true_or_false, "Measures which lines of a Python app the tests run; reports beside the report."
+    )
+    coverage_fail_under: float = _setting(
+        0.0, readers.percentage, "The least coverage in percent: less makes the run fail. Asks for coverage.", shown="0"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from replayer.compare import Noise, noise_of_settings
 from replayer.conversation import WayOut
+from replayer.coverage.kit import NOT_FOR_THE_APP, Kit
 from replayer.loading import LoadedSet
 from replayer.report.as_json import as_json
 from replayer.report.verdict import SetStatus, TestResult, Verdict
@@ -23,6 +24,7 @@ from replayer.run import Outcome, Plan, SetRun
 from rr.command import for_replay, is_stored
 from rr.console import Console
 from rr.keeping import Keeper
+from rr.measuring import measuring
 from rr.record import KEPLOY
 from rr.recover import HASH_SEED, many
 from rr.settings import Settings, load_settings
@@ -65,20 +67,27 @@ def test(options: Options) -> int:
     run_folder = new_run(store.root / "reports")
     redactor = Redactor(_vault_to_hide(store, run_folder), settings.redact.rules())
     console.hide(redactor.redact_text)
-    with ReportWriter(
-        run_folder,
-        command=redactor.mask_command(settings.command or ""),
-        redact=redactor.redact_text,
-        junit_file=options.junit,
-    ) as writer:
-        run = _Run(console, settings, options, store, writer, run_folder)
+    with (
+        measuring(settings) as coverage,
+        ReportWriter(
+            run_folder,
+            command=redactor.mask_command(settings.command or ""),
+            redact=redactor.redact_text,
+            junit_file=options.junit,
+        ) as writer,
+    ):
+        run = _Run(console, settings, options, store, writer, run_folder, coverage.kit if coverage else None)
         with run.interruptible():
             asyncio.run(run.all(sets))
         result = writer.close()
+        console.summary(result, _shown(run_folder))
+        code = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.ERRORED: 2}[result.verdict]
+        if coverage is not None:
+            of_coverage = coverage.tell(console, run_folder, _shown(run_folder))
+            code = code or of_coverage
     if options.as_json:
-        print(as_json(result, indent=2))
-    console.summary(result, _shown(run_folder))
-    return {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.ERRORED: 2}[result.verdict]
+        print(as_json(result, indent=2, coverage=coverage.measured if coverage else None))
+    return code
 
 
 def _with_tests(sets: list[TestSet], wanted: frozenset[str]) -> list[TestSet]:
@@ -120,6 +129,7 @@ class _Run:
         store: TestSetStore,
         writer: ReportWriter,
         folder: Path,
+        kit: Kit | None,
     ) -> None:
         self._console = console
         self._settings = settings
@@ -127,6 +137,7 @@ class _Run:
         self._store = store
         self._writer = writer
         self._folder = folder
+        self._kit = kit
         self._several = False
         self._interrupted = False
         self._not_green: set[str] = set()
@@ -237,6 +248,9 @@ class _Run:
                 remedy='Say it: rr test -c "python app.py".',
             )
         environment = dict(os.environ)
+        if self._kit is not None:
+            for name in NOT_FOR_THE_APP:
+                environment.pop(name, None)
         if config.hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(config.hash_seed)
         else:
@@ -261,6 +275,7 @@ class _Run:
             show_output=options.debug,
             base_path=base_path,
             mocking=options.mocking,
+            kit=self._kit,
         )
 
 

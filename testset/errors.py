@@ -148,3 +148,13 @@ class AppDiedError(RRError):
 
     code = "RR501"
     default_remedy = "See its last output above; run the command by itself to find out why it ends."
+
+
+class CoverageError(RRError):
+    """The coverage of the app could not be measured, or not reported."""
+
+    code = "RR502"
+    default_remedy = (
+        "Only Python is measured, and only where it reads PYTHONPATH: not with -I, -E or -S. For other languages see "
+        "docs/coverage.md."
+    )

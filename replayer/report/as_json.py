@@ -6,6 +6,7 @@ test      name, title, verdict, seconds, file, curl, setup · why: a sentence fo
           findings  place, kind, expected, actual, words: where the response is not as recorded
           effects   kind, title, text, mock, place, expected, actual, words: outbound requests that are not
           misses    asked, nearest, difference, remedy, words: outbound requests without a mock
+coverage  with `rr test --coverage`: percent, statements, missing, files (name, percent, statements, missing)
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from dataclasses import fields
 from typing import Any
 
 from replayer.compare.explain import in_words
+from replayer.coverage.measured import Measured
 from replayer.report.document import when
 from replayer.report.verdict import Effect, Miss, RunResult, SetResult, TestResult, Verdict
 
 
-def as_json(run: RunResult, *, indent: int | None = None) -> str:
-    return json.dumps(run_object(run), indent=indent, ensure_ascii=False)
+def as_json(run: RunResult, *, indent: int | None = None, coverage: Measured | None = None) -> str:
+    more = {} if coverage is None else {"coverage": coverage.object()}
+    return json.dumps({**run_object(run), **more}, indent=indent, ensure_ascii=False)
 
 
 def run_object(run: RunResult) -> dict[str, Any]:
