@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
 _FROM, _TO = datetime(2000, 1, 1, tzinfo=UTC), datetime(2099, 12, 31, tzinfo=UTC)
-_BEFORE, _AFTER = timedelta(days=30), timedelta(days=360)  # clients refuse leaves that live much longer than a year
+_BEFORE, _AFTER = timedelta(days=30), timedelta(days=360)  # some clients refuse leaves that live longer than needed
 _NAME = "rr recording authority"
 _HOST = re.compile(r"[A-Za-z0-9_.*-]{1,253}")
 _LONGEST_COMMON_NAME = 64
@@ -68,8 +68,9 @@ class Authority:
         leaf_key = ec.generate_private_key(ec.SECP256R1())
         return cls(x509.load_pem_x509_certificate(pem), key, leaf_key, _private(leaf_key))
 
-    def leaf(self, host: str, around: datetime) -> bytes:
-        """Key, certificate and authority for a server of this name or address, as PEM, valid `around` that time."""
+    def leaf(self, host: str, around: datetime, until: datetime | None = None) -> bytes:
+        """Key, certificate and authority for a server of this name or address, as PEM, valid `around` that time, and on
+        `until` another."""
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -82,7 +83,7 @@ class Authority:
             .public_key(self._leaf_key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(max(_FROM, around - _BEFORE))
-            .not_valid_after(min(_TO, around + _AFTER))
+            .not_valid_after(min(_TO, (until or around) + _AFTER))
             .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

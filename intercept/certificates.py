@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -19,9 +21,10 @@ _LONG_AGO = timedelta(days=500)
 class Certificates:
     """They are of rr's authority, which the app trusts, unless their fault is that nobody knows the authority."""
 
-    def __init__(self, authority: bytes | None = None) -> None:
-        """`authority`: rr's, where an app was made to trust it."""
+    def __init__(self, authority: bytes | None = None, believed_ns: Callable[[], int] = time.time_ns) -> None:
+        """`authority`: rr's, where an app was made to trust it. `believed_ns`: what time the app takes it to be."""
         self._pem = authority
+        self._believed_ns = believed_ns
         self._made: dict[tuple[str, tuple[str, ...], Fault], ssl.SSLContext] = {}
 
     def context(self, host: str, protocols: tuple[str, ...] = (), fault: Fault = Fault.NONE) -> ssl.SSLContext:
@@ -33,12 +36,16 @@ class Certificates:
         return context
 
     def _leaf(self, host: str, fault: Fault) -> bytes:
-        now = datetime.now(UTC)
+        # Some of an app's processes may know what time it really is, and the certificate is to hold, or not, for all.
+        now, believed = datetime.now(UTC), datetime.fromtimestamp(self._believed_ns() / 1e9, UTC)
+        first, last = min(now, believed), max(now, believed)
         if fault is Fault.UNKNOWN:
-            return self._untrusted.leaf(host, now)
+            return self._untrusted.leaf(host, first, last)
         if fault is Fault.NAME:
-            return self._trusted.leaf("", now)
-        return self._trusted.leaf(host, now - _LONG_AGO if fault is Fault.EXPIRED else now)
+            return self._trusted.leaf("", first, last)
+        if fault is Fault.EXPIRED:
+            return self._trusted.leaf(host, first - _LONG_AGO)
+        return self._trusted.leaf(host, first, last)
 
     @cached_property
     def _trusted(self) -> Authority:

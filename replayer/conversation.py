@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from intercept.authority import Fault
 from intercept.certificates import Certificates
+from intercept.clock import Clock
 from intercept.relay import original_destination
 from protocols import generic, http
 from protocols.furniture import (
@@ -69,13 +69,14 @@ class Answers:
         self.sealed: list[str] = []  # mocks that answered with a placeholder where a secret should be, and why
         self.asked = 0
         self.certificates = Certificates()
+        self.clock = Clock()  # the app's
         self.polls = Polls()
         replay.went_on = self.polls.look_again
 
     def find(self, room: Room, server: Server, request: Any) -> Reply | Miss:
         """The answer to a request, its values renamed for this run."""
         self.asked += 1
-        found = self.replay.find(room, server, request, time.time_ns())
+        found = self.replay.find(room, server, request, self.clock.now_ns())
         if isinstance(found, Miss):
             if self.way_out is None:
                 self.misses.append((room.title(server, request), found))
@@ -86,12 +87,12 @@ class Answers:
     def find_if_any(self, room: Room, server: Server, request: Any, otherwise: Reply) -> Reply:
         """The same for a request that has an answer without a mock, too."""
         self.asked += 1
-        found = self.replay.find_if_any(room, server, request, time.time_ns())
+        found = self.replay.find_if_any(room, server, request, self.clock.now_ns())
         return otherwise if found is None else self._reply(room, found, request)
 
     def delivery(self, room: Room, server: Server, request: Any) -> Reply | None:
         """What has come by now for a poll that waits."""
-        found = self.replay.delivery(room, server, request, time.time_ns())
+        found = self.replay.delivery(room, server, request, self.clock.now_ns())
         return self._reply(room, found, request) if found is not None else None
 
     def beginning(self, room: Room, server: Server, request: Any) -> Reply | None:
@@ -138,7 +139,7 @@ class Answers:
 
         def passed(exchange: Exchange[Any, Any]) -> None:
             if way_out.keep is not None:
-                earlier = self.replay.earlier_ns
+                earlier = self.replay.earlier_ns - self.clock.offset_ns  # the real server's time is this machine's
                 started, ended = exchange.started_ns - earlier, exchange.ended_ns - earlier
                 way_out.keep(owner, replace(exchange, started_ns=started, ended_ns=ended))
 

@@ -19,6 +19,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from intercept import kernel, netlink, processes
+from intercept.clock import Clock
 from intercept.sockdiag import Listener, listeners
 from replayer.sending import connected
 from testset.errors import PortTakenError, UsageError
@@ -28,6 +29,8 @@ Steps = Sequence[tuple[int, float]]  # signals, and how many seconds each is giv
 
 class Scene(ABC):
     """Use as an asynchronous context manager."""
+
+    clock = Clock()  # the app's
 
     @abstractmethod
     def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
@@ -48,6 +51,10 @@ class Scene(ABC):
     @abstractmethod
     async def connect(self, host: str, port: int) -> socket.socket:
         """A connection to the app."""
+
+    def processes(self) -> list[int]:
+        """The app and all that it has started, as far as that can be looked at from here."""
+        return []
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,13 +10,15 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from intercept import memory, unix_sockets
 from intercept.authority import new_authority
 from intercept.certificates import Certificates
+from intercept.clock import Clock
 from intercept.connection import accepted
 from intercept.gate import Gate
 from intercept.namespace import Namespace
@@ -38,8 +40,14 @@ _LOOK_AGAIN = 0.5  # seconds between two looks for new Unix sockets of the host
 class Stage(Scene):
     """One namespace for one run of the app. Use as an asynchronous context manager."""
 
-    def __init__(self, unix: Sequence[str] = (), allowed: Sequence[str] = ()) -> None:
-        """`unix`: Unix sockets that the mocks answer. `allowed`: those of the host that the app may use."""
+    def __init__(
+        self,
+        unix: Sequence[str] = (),
+        allowed: Sequence[str] = (),
+        clock: Callable[[Path], Clock] = lambda _folder: Clock(),
+    ) -> None:
+        """`unix`: Unix sockets that the mocks answer. `allowed`: those of the host that the app may use. `clock`: makes
+        the app's, in a folder that the app can read."""
         self._unix = unix
         self._allowed = {os.path.realpath(path) for path in allowed}
         self._covers: list[unix_sockets.Cover] = []
@@ -48,6 +56,7 @@ class Stage(Scene):
         self._public = memory.public()
         self._authority = new_authority()
         self._trust = trust(self._authority, self._public, os.environ)
+        self.clock = clock(self._public)
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
         self.datagrams = 0
@@ -91,19 +100,24 @@ class Stage(Scene):
         self._remove_folders()
 
     def _remove_folders(self) -> None:
+        self.clock.close()
         for folder in (self._folder, self._public):
             shutil.rmtree(folder, ignore_errors=True)
 
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""
-        answers.certificates = Certificates(self._authority)
+        answers.certificates = Certificates(self._authority, self.clock.now_ns)
+        answers.clock = self.clock
         self._answers = answers
 
     # -- the app -------------------------------------------------------------------------------------------------
 
     def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
-        environment = {**environment, **self._trust.environment}
+        environment = {**environment, **self._trust.environment, **self.clock.environment(environment)}
         self.namespace.start(["/bin/sh", "-c", command], environment, folder, output)
+
+    def processes(self) -> list[int]:
+        return self.namespace.tree()
 
     def exit_code(self) -> int | None:
         return self.namespace.exit_code()

@@ -56,6 +56,7 @@ class Replay:
         self._owners: tuple[str, ...] = (STARTUP,)
         self._rank = 0
         self._began_ns = 0
+        self.apart_ns = 0  # how far another clock is ahead, which some of the app's processes may have instead
         self._every = False
 
     # -- the course of a replay ---------------------------------------------------------------------------------
@@ -228,6 +229,8 @@ class Replay:
         started = self.story.started_ns(owner if owner != STARTUP else self._test)
         if started is not None:
             clocks.append(Clocks(started, self._began_ns))
+        if self.apart_ns:
+            clocks += [Clocks(one.recorded_ns, one.now_ns + self.apart_ns) for one in clocks]
         return Attempt(self.story, self.bindings, self._was_given, clocks)
 
     def _was_given(self, value: str) -> bool:

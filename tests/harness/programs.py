@@ -9,6 +9,7 @@ DEBIAN_PACKAGES = {
     "dnsmasq": "dnsmasq-base",
     "gcc": "gcc libc6-dev",
     "haproxy": "haproxy",
+    "musl-gcc": "musl-tools",
     "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",
