@@ -91,12 +91,12 @@ def create(facts: dict[str, Any], limit: int) -> SessionFolder:
         )
     path = base / f"session-{os.getpid()}-{secrets.token_hex(4)}"
     path.mkdir(mode=0o700)
-    lock = _lock(path / "lock")
-    assert lock is not None
+    held = lock(path / "lock")
+    assert held is not None
     with open(path / "reserve", "wb") as reserve:
         os.posix_fallocate(reserve.fileno(), 0, _RESERVE)
     (path / "session.json").write_text(json.dumps(facts))
-    return SessionFolder(path, lock, facts)
+    return SessionFolder(path, held, facts)
 
 
 def scratch() -> pathlib.Path:
@@ -132,19 +132,19 @@ def abandoned() -> list[SessionFolder]:
         return []
     found = []
     for path in sorted(base.glob("session-*")):
-        lock = _lock(path / "lock")
-        if lock is None:
+        held = lock(path / "lock")
+        if held is None:
             continue
         if not _writer_is_gone(path):
-            os.close(lock)
+            os.close(held)
             continue
         try:
             facts = json.loads((path / "session.json").read_text())
         except (OSError, ValueError):
             shutil.rmtree(path, ignore_errors=True)  # it ended before it began
-            os.close(lock)
+            os.close(held)
             continue
-        found.append(SessionFolder(path, lock, facts))
+        found.append(SessionFolder(path, held, facts))
     return found
 
 
@@ -185,7 +185,7 @@ def hold(folder: pathlib.Path) -> int:
 def _writer_is_gone(path: pathlib.Path) -> bool:
     """Wait for a relay that outlives its rr by a moment: what it still passes on is to be recovered as well."""
     deadline = time.monotonic() + _WRITER_CEILING
-    while (descriptor := _lock(path / WRITER)) is None and path.exists():
+    while (descriptor := lock(path / WRITER)) is None and path.exists():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
@@ -194,7 +194,8 @@ def _writer_is_gone(path: pathlib.Path) -> bool:
     return True
 
 
-def _lock(path: pathlib.Path) -> int | None:
+def lock(path: pathlib.Path) -> int | None:
+    """Hold a file for as long as this process lives; None if another holds it."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:

@@ -13,7 +13,7 @@ import shutil
 import ssl
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,9 @@ _BUNDLES = (
 # This one adds to it.
 _ADDITIONS = "NODE_EXTRA_CA_CERTS"
 _JAVA = "JAVA_TOOL_OPTIONS"
-_USUAL = (
+ROOTS = "roots.pem"  # what the app trusts without rr
+_BUNDLE, _ADDED, _KEY_STORE = "bundle.pem", "rr.pem", "truststore.jks"
+USUAL = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -46,29 +48,44 @@ class Trust:
 
 
 def trust(authority: bytes, folder: Path, environment: Mapping[str, str]) -> Trust:
-    """Writes what the app needs into `folder`. `authority`: rr's, with its key; `environment`: the app's own."""
-    authority = certificate_of(authority)
-    own = [_pem(Path(environment[name])) for name in (*_BUNDLES, _ADDITIONS) if environment.get(name)]
-    roots = list(dict.fromkeys(_CERTIFICATE.findall(b"\n".join([_system(), *own]))))
-    added = _pem(Path(environment[_ADDITIONS])) if environment.get(_ADDITIONS) else b""
-    files = {
-        "roots.pem": b"\n".join(roots) + b"\n",
-        "bundle.pem": b"\n".join([*roots, authority]),
-        "rr.pem": added + b"\n" + authority,
-    }
-    made = dict.fromkeys(_BUNDLES, str(folder / "bundle.pem"))
-    made[_ADDITIONS] = str(folder / "rr.pem")
-    if shutil.which("java", path=environment.get("PATH")) or _JAVA in environment:
-        files["truststore.jks"] = key_store([*roots, authority])
-        options = (
-            f"-Djavax.net.ssl.trustStore={folder / 'truststore.jks'} "
-            f"-Djavax.net.ssl.trustStorePassword={_STORE_PASSWORD}"
-        )
-        made[_JAVA] = f"{environment[_JAVA]} {options}" if environment.get(_JAVA) else options
-    for name, content in files.items():
+    """For an app of this machine: writes what it needs into `folder`. `authority`: rr's, with its key; `environment`:
+    the app's own."""
+    java = shutil.which("java", path=environment.get("PATH")) is not None
+    for name, content in files(authority, environment, _system(), lambda path: _pem(Path(path)), java=java).items():
         with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "wb") as file:
             file.write(content)
-    return Trust(folder / "roots.pem", made)
+    return Trust(folder / ROOTS, variables(environment, folder, java=java))
+
+
+def variables(environment: Mapping[str, str], folder: Path, *, java: bool) -> dict[str, str]:
+    """What an app with this environment is told, when the files are in `folder`."""
+    made = dict.fromkeys(_BUNDLES, str(folder / _BUNDLE))
+    made[_ADDITIONS] = str(folder / _ADDED)
+    if java or _JAVA in environment:
+        options = (
+            f"-Djavax.net.ssl.trustStore={folder / _KEY_STORE} -Djavax.net.ssl.trustStorePassword={_STORE_PASSWORD}"
+        )
+        made[_JAVA] = f"{environment[_JAVA]} {options}" if environment.get(_JAVA) else options
+    return made
+
+
+def files(
+    authority: bytes, environment: Mapping[str, str], system: bytes, read: Callable[[str], bytes], *, java: bool
+) -> dict[str, bytes]:
+    """What the app is to find there, by name. `system`: what it trusts unless it is told otherwise; `read` gets what it
+    has been told."""
+    authority = certificate_of(authority)
+    own = [read(environment[name]) for name in (*_BUNDLES, _ADDITIONS) if environment.get(name)]
+    roots = list(dict.fromkeys(_CERTIFICATE.findall(b"\n".join([system, *own]))))
+    added = read(environment[_ADDITIONS]) if environment.get(_ADDITIONS) else b""
+    made = {
+        ROOTS: b"\n".join(roots) + b"\n",
+        _BUNDLE: b"\n".join([*roots, authority]),
+        _ADDED: added + b"\n" + authority,
+    }
+    if java or _JAVA in environment:
+        made[_KEY_STORE] = key_store([*roots, authority])
+    return made
 
 
 def key_store(certificates: list[bytes]) -> bytes:
@@ -90,7 +107,7 @@ def key_store(certificates: list[bytes]) -> bytes:
 def _system() -> bytes:
     """What this machine trusts."""
     paths = ssl.get_default_verify_paths()
-    for name in (paths.cafile, paths.openssl_cafile, *_USUAL):
+    for name in (paths.cafile, paths.openssl_cafile, *USUAL):
         if name and os.path.isfile(name):
             return Path(name).read_bytes()
     return b"\n".join(_files(Path(paths.capath))) if paths.capath else b""

@@ -108,11 +108,11 @@ class Answers:
         """Whether anything was recorded of a destination."""
         return bool(self.replay.protocols(server))
 
-    def first_speaker(self, server: Server) -> Room | None:
-        """The protocol of a destination where the server speaks first, or may."""
+    def first_speaker(self, server: Server, *, secure: bool = False) -> Room | None:
+        """The protocol of a destination where the server speaks first, or may. `secure`: there is TLS by now."""
         spoken = self.replay.protocols(server)
         if spoken == {generic.ROOM.name}:
-            return generic.ROOM
+            return generic.ROOM if secure == (server in self.loaded.raw_in_tls) else None
         return next((room for room in ROOMS if room.opens is not None and room.name in spoken), None)
 
     def tls_context(self, server: Server, hello: ClientHello) -> ssl.SSLContext:
@@ -170,10 +170,14 @@ class Answers:
 class Conversation(asyncio.Protocol):
     """Feeds a responder with what the app sends, and the app with what the responder says."""
 
-    def __init__(self, answers: Callable[[], Answers], path: str | None = None) -> None:
-        """`path`: of the Unix socket that the connection came to; else it is asked for where it was going."""
+    def __init__(
+        self, answers: Callable[[], Answers], path: str | None = None, target: tuple[str, int] | None = None
+    ) -> None:
+        """`path`: of the Unix socket that the connection came to; `target`: the address that it was going to. Without
+        either its socket is asked."""
         self._answers = answers
         self._path = path
+        self._target = target
         self._transport: asyncio.Transport | None = None
         self._server = Server("", 0)
         self._first = b""
@@ -216,7 +220,7 @@ class Conversation(asyncio.Protocol):
     def _destination(self, answers: Answers, transport: asyncio.Transport) -> Server:
         if self._path is not None:
             return Server(self._path, 0)
-        host, port = original_destination(transport.get_extra_info("socket"))
+        host, port = self._target or original_destination(transport.get_extra_info("socket"))
         return answers.loaded.names.server(host, port)
 
     def data_received(self, data: bytes) -> None:
@@ -235,14 +239,18 @@ class Conversation(asyncio.Protocol):
         self._first += data
         if not self._line.is_secure and may_be_client_hello(self._first) and not self._begin_tls(self._line):
             return
-        self._listen_to(self._first)
+        first, self._first = self._first, b""
+        if self._responder is None:
+            self._listen_to(first)
+        else:  # in TLS, the server may speak first
+            self._do(lambda responder: responder.feed(first))
 
     def _listen_to(self, first: bytes) -> None:
         """What the app says first."""
         guess = detect(first, b"")
         if guess is Guess.MORE and len(first) < _FIRST_BYTES:
+            self._first = first
             return
-        self._first = b""
         self._begin(guess if isinstance(guess, Room) else generic.ROOM)
         if self._tunnel is not None:
             self._tunnel.send(first)
@@ -264,6 +272,9 @@ class Conversation(asyncio.Protocol):
             return False
         self._server = server
         self._first = line.begin_tls(answers.tls_context(server, hello), self._first)
+        room = answers.first_speaker(server, secure=True)
+        if room is not None:
+            self._begin(room)
         return bool(self._first)
 
     def _objected(self, why: str) -> None:

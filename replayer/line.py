@@ -53,7 +53,9 @@ class Line:
 
     def hang_up(self, *, reset: bool) -> None:
         if reset:
-            reset_when_closed(self.transport.get_extra_info("socket"))
+            sock = self.transport.get_extra_info("socket")
+            if sock is not None:  # a channel to a container is reset by being aborted
+                reset_when_closed(sock)
             self.transport.abort()
             return
         if self._secure is not None:

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intercept.secure import client_context
 from protocols.furniture import Value
@@ -28,12 +28,15 @@ from replayer.coverage.kit import Kit
 from replayer.loading import LoadedSet, room_of
 from replayer.report.curl import curl
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
-from replayer.scene import Elsewhere, OnHost, Scene
+from replayer.scene import Elsewhere, Hermetic, OnHost, Scene
 from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
 from testset.model import Ending, Exchange, ExchangeId, Server, TestCase
+
+if TYPE_CHECKING:
+    from intercept.containers.app import ContainerApp
 
 _POLL = 0.005  # seconds between two looks whether the app listens
 _LONGEST_GAP = 10.0  # seconds that an effect after the response is waited for, however late it was recorded
@@ -65,6 +68,7 @@ class Plan:
     base_path: str | None = None  # where the app runs already
     mocking: bool = True
     kit: Kit | None = None  # which the app is to be measured with
+    container: Callable[[], ContainerApp] | None = None  # opens the app that the command starts, if in a container
 
     @property
     def app_environment(self) -> Mapping[str, str]:
@@ -161,6 +165,12 @@ class SetRun:
             return Elsewhere(plan.base_path)
         if not plan.mocking:
             return OnHost()
+        if plan.container is not None:
+            from replayer.container_stage import ContainerStage
+
+            beside = ContainerStage(plan.container, _pinned(plan.environment))
+            beside.serve(answers)
+            return beside
         stage = Stage(self._loaded.unix_sockets(), plan.allowed_sockets)
         stage.serve(answers)
         return stage
@@ -371,10 +381,10 @@ class SetRun:
         warnings = self.outcome.warnings
         if self._complete:
             self.outcome.unused = replay.unused()
-        if not isinstance(stage, Stage):
+        if not isinstance(stage, Hermetic):
             warnings.append("no mocks were served and no calls looked at: only the responses were compared")
             return
-        for name in sorted(stage.unknown_names):
+        for name in sorted(stage.doorman.unknown_names):
             warnings.append(f"the app looked up {name}, which the recording does not know")
         if stage.datagrams:
             warnings.append(f"{stage.datagrams} UDP datagrams of the app were dropped")
@@ -392,6 +402,11 @@ class SetRun:
         if port not in self._addresses:
             self._addresses[port] = stage.address(port)
         return self._addresses[port]
+
+
+def _pinned(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of rr's own environment an app in a container gets as well."""
+    return {name: environment[name] for name in ("PYTHONHASHSEED",) if name in environment}
 
 
 def _name(request: HttpRequest) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from intercept import kernel, netlink, processes
@@ -23,6 +22,10 @@ from intercept.clock import Clock
 from intercept.sockdiag import Listener, listeners
 from replayer.sending import connected
 from testset.errors import PortTakenError, UsageError
+
+if TYPE_CHECKING:
+    from replayer.conversation import Answers
+    from replayer.doorman import Doorman
 
 Steps = Sequence[tuple[int, float]]  # signals, and how many seconds each is given
 
@@ -79,6 +82,17 @@ class Scene(ABC):
         return None
 
 
+class Hermetic(Scene):
+    """Nothing leaves it: all that the app opens and asks for meets the mocks."""
+
+    doorman: Doorman
+    datagrams = 0  # that the app has sent to nobody
+
+    @abstractmethod
+    def serve(self, answers: Answers) -> None:
+        """From now on, these are the mocks."""
+
+
 class OnHost(Scene):
     """`--no-mocking`: rr starts the app as anybody would, and ends it."""
 
@@ -103,21 +117,22 @@ class OnHost(Scene):
         return self._process.poll() if self._process is not None else None
 
     def stop(self, steps: Steps) -> int:
-        process = self._process
-        assert process is not None, "what was not started cannot be stopped"
+        assert self._process is not None, "what was not started cannot be stopped"
         for number, patience in steps:
-            tree = [*processes.descendants(process.pid), *([process.pid] if process.poll() is None else [])]
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-            processes.signal_all([pid for pid in tree if os_group(pid) != process.pid], number)
+            processes.signal_all(self._tree(), number)
             deadline = time.monotonic() + patience
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.005)
-            if process.poll() is not None:
+            while (left := self._tree()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if not left:
                 break
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it has left behind
-        return process.wait()
+        return self._process.wait()
+
+    def _tree(self) -> list[int]:
+        """All that the app has started and that lives, also what has lost its parent: that has come to rr."""
+        assert self._process is not None
+        top = self._process.pid
+        of_its_session = [pid for pid in processes.descendants(os.getpid()) if _session(pid) == top]
+        return list(dict.fromkeys([*of_its_session, *processes.descendants(top)]))
 
     def listeners(self) -> frozenset[Listener]:
         return listeners(self._diag, 0) - self._before
@@ -176,9 +191,9 @@ class Elsewhere(Scene):
         """Nothing was opened."""
 
 
-def os_group(pid: int) -> int:
-    """A process's group; 0 if it is gone."""
+def _session(pid: int) -> int:
+    """A process's session; 0 if it is gone."""
     try:
-        return os.getpgid(pid)
+        return os.getsid(pid)
     except ProcessLookupError:
         return 0

@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,19 +25,16 @@ from intercept.namespace import Namespace
 from intercept.relay import original_destination
 from intercept.sockdiag import Listener, is_own, listeners
 from intercept.trust import trust
-from protocols import dns, generic
-from protocols.generic.wire import GenericRequest
 from replayer.conversation import Answers, Conversation
-from replayer.scene import Scene, Steps
-from replayer.way_out import resolves
-from testset.errors import ProtocolError
+from replayer.doorman import Doorman
+from replayer.scene import Hermetic, Steps
 from testset.model import Ending
 
 _LARGEST_DATAGRAM = 65535
 _LOOK_AGAIN = 0.5  # seconds between two looks for new Unix sockets of the host
 
 
-class Stage(Scene):
+class Stage(Hermetic):
     """One namespace for one run of the app. Use as an asynchronous context manager."""
 
     def __init__(
@@ -57,9 +54,7 @@ class Stage(Scene):
         self._authority = new_authority()
         self._trust = trust(self._authority, self._public, os.environ)
         self.clock = clock(self._public)
-        self._answers: Answers | None = None
-        self.unknown_names: set[str] = set()
-        self.datagrams = 0
+        self.doorman = Doorman()
         self.connections = 0
 
     async def __aenter__(self) -> Stage:
@@ -108,7 +103,7 @@ class Stage(Scene):
         """From now on, these are the mocks."""
         answers.certificates = Certificates(self._authority, self.clock.now_ns)
         answers.clock = self.clock
-        self._answers = answers
+        self.doorman.serve(answers)
 
     # -- the app -------------------------------------------------------------------------------------------------
 
@@ -178,7 +173,7 @@ class Stage(Scene):
             if is_own(inside.diag, inside.port, *knock.target):
                 self._gate.let_be(knock)
                 continue
-            ending = self._failure(*knock.target)
+            ending = self.doorman.failure(*knock.target)
             if ending is Ending.REFUSED:
                 self._gate.refuse(knock)
             elif ending is Ending.UNREACHABLE:
@@ -187,20 +182,6 @@ class Stage(Scene):
                 self._gate.forget(knock)
             else:
                 self._gate.let_in(knock)
-
-    def _failure(self, host: str, port: int) -> Ending | None:
-        """How a connection to this address failed when it was recorded, if it did."""
-        answers = self._answers
-        if answers is None:
-            return None
-        server = answers.loaded.names.server(host, port)
-        owners = answers.loaded.failing.get(server)
-        if owners is None:
-            return None
-        if not answers.loaded.always_fails(server) and not owners & set(answers.replay.owners):
-            return None
-        found = answers.find(generic.ROOM, server, GenericRequest(turns=()))
-        return getattr(found, "ending", None)
 
     def _accept(self, listener: socket.socket) -> None:
         for client, _source in accepted(listener):
@@ -215,11 +196,7 @@ class Stage(Scene):
 
     async def _converse(self, client: socket.socket, path: str | None = None) -> None:
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(lambda: Conversation(self._current, path), client)
-
-    def _current(self) -> Answers:
-        assert self._answers is not None, "the app was started before there were mocks"
-        return self._answers
+            await self._loop.connect_accepted_socket(lambda: Conversation(self.doorman.answers, path), client)
 
     async def _splice(self, client: socket.socket, host: str, port: int) -> None:
         """The app calls itself: carry it back (only where the kernel has no packet queue)."""
@@ -248,47 +225,11 @@ class Stage(Scene):
                 query, client = sock.recvfrom(_LARGEST_DATAGRAM)
             except OSError:
                 return
-            try:
-                if self._current().way_out is not None and self._is_new_name(query):
-                    self._loop.create_task(self._resolve_outside(sock, query, client))
-                    continue
-                answer = self._answer_name(query)
-            except ProtocolError:
-                continue
-            with contextlib.suppress(OSError):
-                sock.sendto(answer, client)
-
-    def _answer_name(self, query: bytes) -> bytes:
-        names = self._current().loaded.names
-        asked = dns.request_of(query)
-        recorded = names.answers.get((asked.name, asked.qtype))
-        if recorded is not None:
-            answer: bytes = dns.answer_for(query, recorded)
-        elif names.knows(asked.name):
-            made = names.made.get(asked.name)
-            answer = dns.build_answer(query, [made] if made and (asked.name, "A") not in names.answers else [])
-        elif names.is_search(asked.name):
-            answer = dns.build_error(query, "NXDOMAIN")
-        else:  # what it wants there will be a miss, which says more than an unknown name would
-            self.unknown_names.add(asked.name)
-            answer = dns.build_answer(query, [names.make(asked.name)])
-        return answer
-
-    def _is_new_name(self, query: bytes) -> bool:
-        names, asked = self._current().loaded.names, dns.request_of(query)
-        recorded = names.answers.get((asked.name, asked.qtype))
-        return recorded is None and not names.knows(asked.name) and not names.is_search(asked.name)
-
-    async def _resolve_outside(self, sock: socket.socket, query: bytes, client: Any) -> None:
-        """With a way out, the host says whether there is such a name. The app gets an address of rr's own making, so
-        that what it sends there still comes through rr."""
-        name = dns.request_of(query).name
-        if await resolves(name):
-            answer = dns.build_answer(query, [self._current().loaded.names.make(name)])
-        else:
-            answer = dns.build_error(query, "NXDOMAIN")
-        with contextlib.suppress(OSError):
-            sock.sendto(answer, client)
+            answer = self.doorman.name(query)
+            if isinstance(answer, bytes):
+                _send(sock, answer, client)
+            else:
+                self._loop.create_task(_send_later(sock, answer, client))
 
     def _drop(self, sock: socket.socket) -> None:
         for _ in range(64):
@@ -297,6 +238,16 @@ class Stage(Scene):
             except OSError:
                 return
             self.datagrams += 1
+
+
+def _send(sock: socket.socket, answer: bytes, client: Any) -> None:
+    if answer:
+        with contextlib.suppress(OSError):
+            sock.sendto(answer, client)
+
+
+async def _send_later(sock: socket.socket, answer: Awaitable[bytes], client: Any) -> None:
+    _send(sock, await answer, client)
 
 
 def memory_file(name: str) -> int:

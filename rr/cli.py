@@ -37,6 +37,13 @@ Folder = Annotated[
 ConfigFolder = Annotated[
     Path | None, typer.Option("--config-path", help="The folder that rr.yml is in. Default: here.")
 ]
+ContainerName = Annotated[
+    str | None, typer.Option("--container-name", help="The container, or the Compose service, that is the app.")
+]
+BuildDelay = Annotated[
+    str | None,
+    typer.Option("--build-delay", help="How long the containers may take to be built and up: a ceiling, no nap."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Tell what rr does, and show tracebacks.")]
 
 
@@ -99,6 +106,8 @@ def rr(
 @app.command()
 def record(
     command: Command = None,
+    container_name: ContainerName = None,
+    build_delay: BuildDelay = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
     test_set: Annotated[
@@ -133,6 +142,8 @@ def record(
     flags = {
         "command": command,
         "path": str(path) if path is not None else None,
+        "container_name": container_name,
+        "build_delay": build_delay,
         "record.record_timer": record_timer,
         "record.sync": sync,
         "record.app_ports": app_port or None,
@@ -161,6 +172,8 @@ def recover(debug: Debug = False) -> int:
 @app.command("test")
 def replay(
     command: Command = None,
+    container_name: ContainerName = None,
+    build_delay: BuildDelay = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
     test_sets: Annotated[
@@ -198,6 +211,13 @@ def replay(
     remove_unused_mocks: Annotated[
         bool, typer.Option("--remove-unused-mocks", help="Remove mocks that no test used, if all passed.")
     ] = False,
+    coverage: Annotated[
+        bool | None, typer.Option("--coverage/--no-coverage", help="Measure which lines of a Python app the tests run.")
+    ] = None,
+    coverage_fail_under: Annotated[
+        str | None,
+        typer.Option("--coverage-fail-under", metavar="PERCENT", help="Fail below this coverage; implies --coverage."),
+    ] = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     debug: Debug = False,
@@ -208,20 +228,17 @@ def replay(
     flags = {
         "command": command,
         "path": str(path) if path is not None else None,
+        "container_name": container_name,
+        "build_delay": build_delay,
         "test.delay": delay,
         "test.health_url": health_url,
         "test.api_timeout": api_timeout,
-    coverage: Annotated[
-        bool | None, typer.Option("--coverage/--no-coverage", help="Measure which lines of a Python app the tests run.")
-    ] = None,
-    coverage_fail_under: Annotated[
-        str | None,
-        typer.Option("--coverage-fail-under", metavar="PERCENT", help="Fail below this coverage; implies --coverage."),
-    ] = None,
         "test.base_path": base_path,
         "test.outbound": outbound,
         "test.on_miss": on_miss,
         "test.test_sets": test_sets.split(",") if test_sets else None,
+        "test.coverage": coverage,
+        "test.coverage_fail_under": coverage_fail_under,
     }
     return test(
         Options(
@@ -237,8 +254,6 @@ def replay(
             junit=junit,
             as_json=as_json,
             debug=debug,
-        "test.coverage": coverage,
-        "test.coverage_fail_under": coverage_fail_under,
         )
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intercept import memory, unix_sockets
 from intercept.capture import Capture
@@ -29,6 +29,12 @@ from testset.errors import CommandError, RelayError, RRError, StorageError, Usag
 from testset.model import Exchange
 from testset.redaction import Redactor
 from testset.store import TestSetStore, TestSetWriter
+
+if TYPE_CHECKING:
+    from intercept.containers.app import ContainerApp
+    from intercept.containers.capture import ContainerCapture
+
+    AnyCapture = Capture | ContainerCapture
 
 KEPLOY = "keploy"
 _TURN = 0.01  # seconds between two looks at the app's ports
@@ -95,25 +101,30 @@ def record(options: Options) -> int:
     name = options.test_set or store.next_name()
     store.check_new(name)
     store.vault().values()  # raises now rather than at the first secret of the recording
-    with _nothing_half_written(store):
+    signals = Signals()
+    with _nothing_half_written(store), signals.caught():
         store.check_writable()
         assert settings.command is not None
+        app = container_app(settings, console, signals)
         facts = recover.facts(
             store,
             name,
             settings.command,
             options.config_folder,
             options.flags,
+            container=(app.name, app.environment) if app is not None else None,
             include=options.include,
             exclude=options.exclude,
         )
         session = memory.create(facts, settings.journal.limit)
         run = _Session(console, settings, options, store, name, session, wanted)
         try:
-            return run.run()
+            return run.run(signals, app)
         finally:
             if session.path.exists() and not run.unfinished:
                 shutil.rmtree(session.path)
+            if app is not None:
+                app.close()
 
 
 @contextmanager
@@ -157,36 +168,47 @@ class _Session:
         self._stopped_by: Exception | None = None  # decoding or writing failed: nothing more is recorded
         self.unfinished = False  # the journal holds what could not be written
 
-    def run(self) -> int:
-        settings, console = self._settings, self._console
-        signals = Signals()
-        assert settings.command is not None
-        with signals.caught():
-            capture = Capture(
+    def run(self, signals: Signals, app: ContainerApp | None) -> int:
+        """`app`: an app in a container; else one of this machine."""
+        settings = self._settings
+        with self._capture(app) as capture, self._store.create(self._name, self._redactor.vault) as writer:
+            recording = Recording(
+                self._session,
+                writer,
+                self._redactor,
+                self._wanted,
+                spill_limit=settings.journal.spill,
+                memory_limit=settings.journal.limit,
+                on_test=self.on_test,
+                on_mock=self.on_mock,
+            )
+            try:
+                return self._record(capture, recording, writer, signals)
+            finally:
+                recording.close(keep=self.unfinished)
+
+    def _capture(self, app: ContainerApp | None) -> AnyCapture:
+        settings = self._settings
+        if app is not None:
+            from intercept.containers.capture import ContainerCapture
+
+            return ContainerCapture(
                 self._session,
                 settings.journal.limit,
-                unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
+                app,
                 sync=settings.record.sync,
-                on_door=self._door,
-                on_notice=console.warning,
+                on_notice=self._console.warning,
             )
-            with capture, self._store.create(self._name, self._redactor.vault) as writer:
-                recording = Recording(
-                    self._session,
-                    writer,
-                    self._redactor,
-                    self._wanted,
-                    spill_limit=settings.journal.spill,
-                    memory_limit=settings.journal.limit,
-                    on_test=self.on_test,
-                    on_mock=self.on_mock,
-                )
-                try:
-                    return self._record(capture, recording, writer, signals)
-                finally:
-                    recording.close(keep=self.unfinished)
+        return Capture(
+            self._session,
+            settings.journal.limit,
+            unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
+            sync=settings.record.sync,
+            on_door=self._door,
+            on_notice=self._console.warning,
+        )
 
-    def _record(self, capture: Capture, recording: Recording, writer: TestSetWriter, signals: Signals) -> int:
+    def _record(self, capture: AnyCapture, recording: Recording, writer: TestSetWriter, signals: Signals) -> int:
         console, settings = self._console, self._settings
         assert settings.command is not None
         environment = app_environment()
@@ -220,7 +242,7 @@ class _Session:
             raise ended_by
         return code
 
-    def _watch(self, capture: Capture, recording: Recording, signals: Signals) -> None:
+    def _watch(self, capture: AnyCapture, recording: Recording, signals: Signals) -> None:
         """Until the app ends, or somebody wants it to."""
         began = time.monotonic()
         timer = self._settings.record.record_timer
@@ -232,7 +254,7 @@ class _Session:
             is_busy = self._stopped_by is None and recording.behind() and not recording.is_rushed()
             signals.wait(0 if is_busy else _TURN)
 
-    def _work(self, capture: Capture, recording: Recording) -> None:
+    def _work(self, capture: AnyCapture, recording: Recording) -> None:
         if self._stopped_by is None:
             try:
                 recording.make_room()
@@ -263,7 +285,7 @@ class _Session:
             error = recover.as_bug(error, "What was recorded until then is complete. Report what --debug prints.")
         raise error
 
-    def _stop_app(self, capture: Capture, recording: Recording, signals: Signals) -> int:
+    def _stop_app(self, capture: AnyCapture, recording: Recording, signals: Signals) -> int:
         if capture.exit_code() is None:
             before = signals.interrupts
             steps = list(_STOP)
@@ -324,6 +346,8 @@ class _Session:
         command = self._redactor.redact_command(self._session.facts["command"])
         self._redactor.vault.save()
         known = {"command": command}
+        if self._settings.container_name:
+            known["container_name"] = self._settings.container_name
         if self._settings.path != Path():
             known["path"] = str(self._settings.path)
         try:
@@ -350,6 +374,25 @@ class _Session:
     def _door(self, door: Door, opened: bool) -> None:
         if opened:
             self._console.note(f"The app listens on {door.address}" + (f" ({door.moved})" if door.moved else ""))
+
+
+def container_app(settings: Settings, console: Console, signals: Signals) -> ContainerApp | None:
+    """The app, if the command starts it in a container."""
+    from intercept.containers.commands import parse
+
+    command = parse(settings.command or "")
+    if command is None:
+        return None
+    from intercept.containers.app import Around, open_app
+    from intercept.containers.image import default_base
+
+    around = Around(
+        told=console.note,
+        interrupted=lambda: signals.interrupts > 0,
+        agent_base=settings.agent_image or default_base(),
+        ceiling=settings.build_delay,
+    )
+    return open_app(command, settings.container_name, around)
 
 
 def app_environment() -> dict[str, str]:

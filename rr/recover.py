@@ -28,9 +28,16 @@ AGAIN = "Then run `rr recover`: what was recorded waits for it in memory, until 
 
 
 def facts(
-    store: TestSetStore, name: str, command: str, config_folder: Path, flags: Mapping[str, Any], **words: Sequence[str]
+    store: TestSetStore,
+    name: str,
+    command: str,
+    config_folder: Path,
+    flags: Mapping[str, Any],
+    container: tuple[str, Mapping[str, str]] | None = None,
+    **words: Sequence[str],
 ) -> dict[str, Any]:
-    """What a recovery has to know of a recording. `words`: the filters of the command line."""
+    """What a recovery has to know of a recording. `container`: of the app, with its environment. `words`: the filters
+    of the command line."""
     seed = os.environ.get("PYTHONHASHSEED", HASH_SEED)
     return {
         "store": str(store.root.resolve()),
@@ -39,9 +46,11 @@ def facts(
         "config_folder": str(config_folder.resolve()),
         "flags": {name: value for name, value in flags.items() if value is not None},
         **{name: list(value) for name, value in words.items()},
-        "environment": dict(os.environ),  # what is secret in there is a secret in the documents
+        # what is secret in there is a secret in the documents
+        "environment": {**os.environ, **(container[1] if container is not None else {})},
         "hash_seed": int(seed) if seed.isdigit() else None,
-        "time_zone": _time_zone(),
+        "time_zone": _time_zone() if container is None else container[1].get("TZ"),
+        "container": container[0] if container is not None else None,
     }
 
 
@@ -122,6 +131,7 @@ def set_config(facts: Mapping[str, Any], recording: Recording) -> SetConfig:
     """The `config.yml` of what was recorded."""
     return SetConfig(
         command=recording.sealed_command(facts["command"]),
+        container=facts.get("container"),
         app_ports=tuple(sorted(recording.ports)),
         certificates=dict(sorted(recording.reading.notes.faults.items())),
         hash_seed=facts["hash_seed"],

@@ -243,7 +243,10 @@ class Settings:
         None, readers.optional_text, "The container or compose service that is the app."
     )
     build_delay: float = _setting(
-        30.0, readers.duration, "How long the containers may take to be built and up.", shown="30s"
+        30.0, readers.duration, "How long the containers may take to be built and up: a ceiling, no nap.", shown="30s"
+    )
+    agent_image: str | None = _setting(
+        None, readers.optional_text, "The image that rr's agent is built on: it needs Python 3.11 or newer."
     )
     record: RecordSettings = _section(RecordSettings)
     test: TestSettings = _section(TestSettings)

@@ -6,12 +6,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from replayer.compare import Noise, noise_of_settings
 from replayer.conversation import WayOut
@@ -32,6 +32,9 @@ from testset.errors import NoTestSetError, RRError, SecretError, UsageError
 from testset.redaction import Redactor
 from testset.secrets import FILE_NAME, Vault
 from testset.store import TestSet, TestSetStore, natural
+
+if TYPE_CHECKING:
+    from intercept.containers.app import ContainerApp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +279,27 @@ class _Run:
             base_path=base_path,
             mocking=options.mocking,
             kit=self._kit,
+            container=self._container(command),
         )
+
+    def _container(self, command: str) -> Callable[[], ContainerApp] | None:
+        """How the app is opened, if the command starts it in a container."""
+        from intercept.containers.commands import parse
+
+        parsed = parse(command)
+        if parsed is None:
+            return None
+        from intercept.containers.app import Around, open_app
+        from intercept.containers.image import default_base
+
+        around = Around(
+            told=self._console.note,
+            interrupted=lambda: self._interrupted,
+            agent_base=self._settings.agent_image or default_base(),
+            ceiling=self._settings.build_delay,
+            quiet=not self._options.debug,
+        )
+        return partial(open_app, parsed, self._settings.container_name, around)
 
 
 def _way_out(on_miss: str, console: Console, keeper: Keeper) -> WayOut | None:

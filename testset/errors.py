@@ -117,6 +117,13 @@ class RelayError(RRError):
     code = "RR303"
 
 
+class ContainerError(RRError):
+    """Docker, or a project that is to run in it, does not do what rr needs."""
+
+    code = "RR304"
+    default_remedy = "Run the docker command by itself, without rr, and see what it says."
+
+
 # -- the wire ---------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,153 @@
+"""Where an app in a container runs at replay: beside an agent, in a namespace that has no network at all."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from intercept.authority import new_authority
+from intercept.certificates import Certificates
+from intercept.containers.app import ContainerApp
+from intercept.containers.engine import told
+from intercept.containers.image import AGENT
+from intercept.sockdiag import Listener
+from replayer.conversation import Answers
+from replayer.doorman import Doorman
+from replayer.inlet import Inlet
+from replayer.scene import Hermetic, Steps
+from testset.errors import ContainerError
+
+_READY = 30.0  # seconds that the agent may take
+_LOG_LINES = 200
+
+
+class ContainerStage(Hermetic):
+    """One container for one run of the app. Use as an asynchronous context manager."""
+
+    def __init__(self, opened: Callable[[], ContainerApp], extra: Mapping[str, str]) -> None:
+        """`opened` looks at what the user's command would start; `extra`: what the app gets in its environment."""
+        self._opened = opened
+        self._extra = extra
+        self._authority = new_authority()
+        self._code: int | None = None
+        self._output: int | None = None
+        self._inlet: Inlet | None = None
+        self._app: ContainerApp | None = None
+        self._is_stopped = False
+        self.doorman = Doorman()
+
+    async def __aenter__(self) -> ContainerStage:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, self._make)
+            app = self._there
+            pipe = await loop.run_in_executor(None, app.engine.attach, app.agent, [*AGENT, "serve"])
+            self._inlet = Inlet(pipe, self.doorman, self._agent_ended)
+            files = app.trust_files(self._authority)
+            order = {
+                "do": "replay",
+                "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
+                "folders": [],
+            }
+            async with asyncio.timeout(_READY):
+                await self._inlet.begin(order)
+        except (OSError, TimeoutError) as error:
+            await self.__aexit__(None, None, None)
+            raise ContainerError(f"The agent beside the app cannot work: {error}.") from error
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    def _make(self) -> None:
+        self._app = self._opened()
+        self._app.make(alone=True, memory=0, extra=self._extra)
+        self._app.start_agent()
+
+    @property
+    def _there(self) -> ContainerApp:
+        assert self._app is not None, "the stage was not entered"
+        return self._app
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._inlet is not None:
+            self._inlet.close()
+            self._inlet = None
+        if self._app is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._app.close)
+            self._app = None
+
+    def serve(self, answers: Answers) -> None:
+        """From now on, these are the mocks."""
+        answers.certificates = Certificates(self._authority, self.clock.now_ns)
+        answers.clock = self.clock
+        self.doorman.serve(answers)
+
+    # -- the app -------------------------------------------------------------------------------------------------
+
+    def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
+        """The container has its own command, environment and folder."""
+        self._output = output
+        with told(f"{self._there.name} cannot be started"):
+            self._there.target.start()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def exit_code(self) -> int | None:
+        return self._code
+
+    def stop(self, steps: Steps) -> int:
+        """As `docker stop` would, which is to say: with the signal that the image names. A signal that the app's first
+        process has no handler for is not sent: the kernel keeps it from the first process of a container."""
+        self._is_stopped = True
+        with contextlib.suppress(ContainerError), told("The container cannot be stopped"):
+            for number, patience in steps:
+                if number != signal.SIGKILL and not self._there.handles(number):
+                    continue
+                if self._code is None:
+                    self._there.target.kill(number)
+                deadline = time.monotonic() + patience
+                while self._code is None and time.monotonic() < deadline:
+                    time.sleep(0.01)
+        self._write_log()
+        return 0 if self._code is None else self._code
+
+    def listeners(self) -> frozenset[Listener]:
+        if self._inlet is None:
+            return frozenset()
+        self.datagrams = self._inlet.datagrams
+        return self._inlet.listeners
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        if self._inlet is None:
+            raise ConnectionRefusedError
+        return await self._inlet.connect(host, port)
+
+    def _wait(self) -> None:
+        """In a thread of its own, until the container has ended."""
+        with contextlib.suppress(ContainerError), told("The container cannot be waited for"):
+            answer: dict[str, Any] = self._there.target.wait()
+            self._write_log()
+            self._code = int(answer["StatusCode"])
+
+    def _write_log(self) -> None:
+        """What the app has said, where the app's output belongs."""
+        output, self._output = self._output, None
+        if output is None:
+            return
+        with contextlib.suppress(ContainerError, OSError), told("The container's output cannot be read"):
+            os.write(output, self._there.target.logs(tail=_LOG_LINES))
+
+    def _agent_ended(self, why: str) -> None:
+        if self._code is None and not self._is_stopped:
+            self._code = -9
