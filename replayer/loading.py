@@ -89,6 +89,7 @@ class LoadedSet:
         self.failing: dict[Server, set[str]] = {}  # where connect() failed, and in whose time
         self._answering: set[Server] = set()
         self.http2: set[Server] = set()  # where HTTP/2 was spoken
+        self.raw_in_tls: set[Server] = set()  # where something was said in TLS that no room knows
 
     def mocks(self) -> Iterator[Mock]:
         """Every mock but the name look-ups, one at a time."""
@@ -108,6 +109,8 @@ class LoadedSet:
                 self._answering.add(server)
             if getattr(exchange.request, "version", "") == "2":
                 self.http2.add(server)
+            if room.name == "generic" and exchange.response is not None and exchange.response.secure:
+                self.raw_in_tls.add(server)
             self._name(server.host)
             yield Mock(name=document.name, owner=owner, exchange=exchange)
 

@@ -52,6 +52,7 @@ class GenericDecoder:
             turns=tuple(Turn(who, bytes(data)) for who, data in self._turns),
             closed_by=self._closed_by,
             truncated=self._truncated,
+            secure=self._context.secure,
         )
         self._turns.clear()
         first = self._context.first_index

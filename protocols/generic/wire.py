@@ -30,6 +30,7 @@ class GenericResponse:
     turns: tuple[Turn, ...] = ()
     closed_by: Side = Side.CLIENT
     truncated: bool = False
+    secure: bool = False  # it was said in TLS
 
 
 def joined(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:

@@ -24,6 +24,8 @@ def to_spec(exchange: GenericExchange) -> dict[str, Any]:
         spec["inbound"] = True
     response = exchange.response
     if response is not None:
+        if response.secure:
+            spec["tls"] = True
         spec["turns"] = [_turn_spec(turn) for turn in response.turns]
         spec["closed_by"] = str(response.closed_by)
         if response.truncated:
@@ -54,6 +56,7 @@ def from_spec(kind: str, spec: Mapping[str, Any]) -> GenericExchange:
             turns=joined(tuple(_turn(mapping(item, "turns")) for item in sequence(spec["turns"], "turns"))),
             closed_by=_side(spec.get("closed_by", "client"), "closed_by"),
             truncated=bool(spec.get("truncated", False)),
+            secure=bool(spec.get("tls", False)),
         )
     elif ending is Ending.ANSWERED:
         raise DocumentError("turns: missing, and no ending says why")

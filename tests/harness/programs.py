@@ -7,9 +7,13 @@ import shutil
 
 DEBIAN_PACKAGES = {
     "dnsmasq": "dnsmasq-base",
+    "curl": "curl",
     "gcc": "gcc libc6-dev",
+    "git": "git",
     "haproxy": "haproxy",
     "musl-gcc": "musl-tools",
+    "java": "openjdk-17-jdk-headless",
+    "keytool": "openjdk-17-jdk-headless",
     "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",

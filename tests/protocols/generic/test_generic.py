@@ -93,6 +93,14 @@ def test_a_document_reads_well() -> None:
     }
 
 
+def test_that_it_was_said_in_tls_is_kept() -> None:
+    """At replay TLS has to be there before the server may speak."""
+    exchange = play(GenericDecoder, SMTP, context=replace(OUTBOUND, secure=True)).only()
+    spec = to_spec(exchange)
+    assert spec["tls"] is True
+    assert from_spec("Generic", spec).response == exchange.response
+
+
 @given(data=st.lists(st.tuples(st.sampled_from([CLIENT, SERVER]), st.binary(min_size=1, max_size=200)), max_size=6))
 def test_what_is_written_is_read_again(data: Any) -> None:
     steps = [client(chunk) if side is CLIENT else server(chunk) for side, chunk in data]
