@@ -33,11 +33,19 @@ from mysql_mimic.server import MysqlServer
 from mysql_mimic.session import Session
 from mysql_mimic.stream import ConnectionClosed, MysqlStream
 from mysql_mimic.types import Capabilities, ColumnType, ServerStatus, uint_len
+from mysql_mimic.variables import SYSTEM_VARIABLES, GlobalVariables, SessionVariables
 from sqlglot import exp
 
 BUSY_SECONDS = 10.0
 MOST_DECIMALS = 30
-DUPLICATE_ENTRY, FOREIGN_KEY, UNKNOWN_TABLE, SYNTAX = 1062, 1452, 1146, 1064
+UNKNOWN_DATABASE, DUPLICATE_ENTRY, SYNTAX, UNKNOWN_TABLE, FOREIGN_KEY = 1049, 1062, 1064, 1146, 1452
+SQLSTATES = {
+    UNKNOWN_DATABASE: b"42000",
+    DUPLICATE_ENTRY: b"23000",
+    SYNTAX: b"42000",
+    UNKNOWN_TABLE: b"42S02",
+    FOREIGN_KEY: b"23000",
+}
 NOW = "(STRFTIME('%Y-%m-%d %H:%M:%f', 'now'))"
 
 # SQLite keeps what it is given and remembers how the column was declared: that is how values get their type back.
@@ -88,11 +96,16 @@ def _for_sqlite(statement: exp.Expr) -> exp.Expr:
     return statement.transform(rewritten)
 
 
+def is_on(value: object) -> bool:
+    """A switch as drivers set it: 0, OFF, False …"""
+    return str(value).lower() not in ("0", "off", "false")
+
+
 class SqliteSession(Session):  # type: ignore[misc]
     """A client's own connection to SQLite. A transaction begins with the first statement that changes something."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
+        super().__init__(SessionVariables(GlobalVariables({**SYSTEM_VARIABLES, "autocommit": (is_on, True, True)})))
         self._folder = folder
         self._sqlite: sqlite3.Connection | None = None
         self._begun = False
@@ -104,7 +117,7 @@ class SqliteSession(Session):  # type: ignore[misc]
 
     async def use(self, database: str) -> None:
         if not (self._folder / f"{database}.sqlite").exists():
-            raise MysqlError(f"Unknown database '{database}'", 1049)
+            raise MysqlError(f"Unknown database '{database}'", UNKNOWN_DATABASE)
         await self.close_sqlite()
         await super().use(database)
         self._sqlite = sqlite3.connect(
@@ -206,6 +219,12 @@ class SqliteConnection(Connection):  # type: ignore[misc]
         answer: bytes = super().ok(**{"affected_rows": self.session.affected_rows, **kwargs})
         return answer
 
+    def error(self, **kwargs: Any) -> bytes:
+        """With the SQLSTATE, by which drivers tell one error from another."""
+        packet: bytes = super().error(**kwargs)
+        state = SQLSTATES.get(int(kwargs.get("code", 0)))
+        return packet if state is None else packet[:4] + state + packet[9:]
+
     async def handle_reset_connection(self, data: bytes) -> None:
         await self.session.reset()
         self.prepared_stmts.clear()
@@ -263,6 +282,7 @@ class SqliteServer(MysqlServer):  # type: ignore[misc]
             MysqlStream(reader, writer), SqliteSession(self.folder), self.control, self.identity_provider,
             self.capabilities,
         )  # fmt: skip
+        connection.status_flags = ServerStatus.SERVER_STATUS_AUTOCOMMIT  # as drivers find it when they log in
         connection.connection_id = await self.control.add(connection)
         try:
             await connection.start()

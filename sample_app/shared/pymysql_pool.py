@@ -57,12 +57,19 @@ class PyMySQLPool:
         except queue.Empty as error:
             raise DatabaseUnavailable("all connections to the database are in use") from error
         try:
-            if connection is None:
-                return self._connect()
-            connection.ping(reconnect=True)
+            if connection is not None:
+                return self._alive(connection)
+            return self._connect()
         except pymysql.err.Error as error:
             self._idle.put(None)
             raise DatabaseUnavailable(f"the database {self._settings.name} cannot be reached") from error
+
+    def _alive(self, connection: Connection[DictCursor]) -> Connection[DictCursor]:
+        """This one, or a new one if the server has hung up in the meantime."""
+        try:
+            connection.ping(reconnect=False)
+        except pymysql.err.Error:
+            return self._connect()
         return connection
 
     def _connect(self) -> Connection[DictCursor]:

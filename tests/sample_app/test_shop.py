@@ -1,0 +1,181 @@
+"""The whole shop on one machine, over each kind of MySQL: shopper and Postman collection get what they expect."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sample_app import traffic
+from tests.harness.mysql_servers import MYSQL, PASSWORD, USER, Servers
+from tests.harness.network import free_port, listens
+from tests.harness.processes import Running
+from tests.sample_app.open_shop import (
+    REPOSITORY,
+    OpenShop,
+    command,
+    environment,
+    open_shop,
+    own_ports,
+    processes_with,
+)
+
+pytestmark = pytest.mark.system
+
+POSTMAN = REPOSITORY / "sample_app" / "postman"
+NEWMAN = REPOSITORY / "tests" / "apps" / "newman" / "node_modules" / ".bin" / "newman"
+LOGIN: Mapping[str, str] = {"DB_USER": USER, "DB_PASSWORD": PASSWORD}
+
+
+def shop_with(shop: OpenShop) -> list[str]:
+    """What the shopper found wrong."""
+    return traffic.play(traffic.chosen_shop(shop.traffic)[0], lambda line: None).wrong
+
+
+def run_newman(shop: OpenShop) -> None:
+    if not NEWMAN.exists():
+        pytest.fail("newman is not installed: run `make test`, which does so", pytrace=False)
+    bases = {"gw_base": shop.url("gateway")}
+    bases |= {f"{name}_base": f"{shop.url(name)}/api/v1" for name in ("user", "product", "order")}
+    given = [part for name, value in bases.items() for part in ("--env-var", f"{name}={value}")]
+    done = subprocess.run(
+        [
+            str(NEWMAN), "run", str(POSTMAN / "ecommerce.postman_collection.json"),
+            "-e", str(POSTMAN / "local.postman_environment.json"), *given, "--color", "off", "--bail",
+        ],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_embedded_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded") as shop:
+        assert shop_with(shop) == []
+        assert shop_with(shop) == [], "a second visit is like the first"
+        run_newman(shop)
+        port = str(shop.ports["mysql"])
+        assert processes_with(port)
+        shop.running.interrupt()
+        assert shop.running.wait() == 0
+    assert "Traceback" not in shop.running.output
+    assert not list(shop.temporary.iterdir())
+    assert not [line for line in processes_with(port) if "sqlite_server" in line]
+    assert not [name for name, number in shop.ports.items() if listens(number)]
+
+
+@pytest.mark.parametrize("flavour", ["mysql", "mariadb"])
+def test_a_server_that_runs(tmp_path: Path, databases: Servers, flavour: str) -> None:
+    server = databases[flavour]
+    with open_shop(tmp_path, "--mysql", f"127.0.0.1:{server.port}", env=LOGIN) as shop:
+        assert shop_with(shop) == []
+        run_newman(shop)
+
+
+def test_a_server_of_the_machine_is_started_with_a_folder_of_its_own(tmp_path: Path) -> None:
+    mysqld = tmp_path / "mysqld"
+    loader, option, libraries, *_ = MYSQL.command(tmp_path)
+    share = MYSQL.tree / "usr/share/mysql"
+    mysqld.write_text(
+        f'#!/bin/sh\nshift\nexec "{loader}" {option} "{libraries}" "{MYSQL.tree}/usr/sbin/mysqld" --no-defaults '
+        f'--lc-messages-dir="{share}" --character-sets-dir="{share}/charsets" '
+        f'--plugin-dir="{MYSQL.tree}/usr/lib/mysql/plugin" "$@"\n'
+    )
+    mysqld.chmod(0o755)
+    with open_shop(tmp_path, "--mysql", str(mysqld)) as shop:
+        assert "Ver 9" in shop.running.output or "Ver 8" in shop.running.output
+        assert shop_with(shop) == []
+        shop.running.process.terminate()
+        assert shop.running.wait() == 0
+    assert not list(shop.temporary.iterdir())
+
+
+def test_one_service_is_left_out_and_started_by_itself(tmp_path: Path) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded", "--without", "order_service") as shop:
+        assert not listens(shop.ports["order"])
+        [line] = [line for line in shop.running.output.splitlines() if "To start it: " in line]
+        *settings, _, _, module = line.partition("To start it: ")[2].split()
+        assert module == "sample_app.order_service"
+        own = dict(setting.split("=", 1) for setting in settings)
+        with Running(
+            [sys.executable, "-m", "sample_app", "--service", "order_service"],
+            log=tmp_path / "order.log",
+            cwd=REPOSITORY,
+            env={**os.environ, **own},
+        ) as order:
+            order.until(lambda: listens(shop.ports["order"]), "the order service listens")
+            assert shop_with(shop) == []
+            order.process.terminate()
+            assert order.wait() == 0
+
+
+def test_what_is_away_is_named(tmp_path: Path) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded", "--without", "product_service") as shop:
+        orders = f"{shop.url('order')}/api/v1/orders"
+        login = traffic.Shopper(lambda line: None)
+        urls = traffic.chosen_shop(shop.traffic)[0]
+        admin = traffic.log_in(login, urls)
+        made = traffic.customer(login, urls, admin)
+        _, token, _ = next(made)
+        wanted = {"items": [{"productId": traffic.MOUSE, "quantity": 1}]}
+        answer = login.ask("order", 502, "POST", orders, wanted, token=token)
+        assert answer.data == {"error": "the product service cannot be reached"}
+        assert login.wrong == []
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_round(tmp_path: Path) -> None:
+    ports = own_ports()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports["order"]))
+        taken.listen()
+        done = subprocess.run(
+            command(ports), cwd=REPOSITORY, env=environment(tmp_path), capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"Port {ports['order']} cannot be used (Address already in use): stop the program that has it, "
+        "or choose another port with --order-port.\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_service_that_ends_closes_the_shop(tmp_path: Path) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded") as shop:
+        children = Path(f"/proc/{shop.running.process.pid}/task/{shop.running.process.pid}/children").read_text()
+        [order] = [
+            int(child)
+            for child in children.split()
+            if b"sample_app.order_service" in Path(f"/proc/{child}/cmdline").read_bytes()
+        ]
+        os.kill(order, 9)
+        assert shop.running.wait() == 1
+        assert "order_service has ended, with exit code -9: the shop closes." in shop.running.output
+    assert not list(shop.temporary.iterdir())
+
+
+def test_a_mysql_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    for choice, said in ((nowhere, f"The MySQL server at {nowhere} cannot be used"), ("./mysqld", "no MySQL server")):
+        done = subprocess.run(
+            command(own_ports(), "--mysql", choice),
+            cwd=REPOSITORY, env=environment(tmp_path), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_shopper_says_that_the_shop_is_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert traffic.main(["--base-url", f"http://127.0.0.1:{free_port()}"]) == 2
+    assert "`python -m sample_app` opens it" in capsys.readouterr().err
+
+
+def test_the_shopper_can_do_everything_through_the_gateway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded") as shop:
+        assert traffic.main(["--base-url", shop.url("gateway")]) == 0
+    assert json.dumps("60 steps")[1:-1] in capsys.readouterr().out
