@@ -383,7 +383,8 @@ def container_app(settings: Settings, console: Console, signals: Signals) -> Con
     command = parse(settings.command or "")
     if command is None:
         return None
-    from intercept.containers.app import Around, open_app
+    from intercept.containers.app import Around
+    from intercept.containers.apps import open_app
     from intercept.containers.image import default_base
 
     around = Around(

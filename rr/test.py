@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from intercept.clock_library import Library, NoLibrary, find
 from replayer.compare import Noise, noise_of_settings
 from replayer.conversation import WayOut
 from replayer.coverage.kit import NOT_FOR_THE_APP, Kit
@@ -144,6 +145,7 @@ class _Run:
         self._several = False
         self._interrupted = False
         self._not_green: set[str] = set()
+        self._library: Library | NoLibrary | None = None  # which moves the app's clock; None: not looked for
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -278,6 +280,7 @@ class _Run:
             show_output=options.debug,
             base_path=base_path,
             mocking=options.mocking,
+            library=self._clock_library(),
             kit=self._kit,
             container=self._container(command),
         )
@@ -289,7 +292,8 @@ class _Run:
         parsed = parse(command)
         if parsed is None:
             return None
-        from intercept.containers.app import Around, open_app
+        from intercept.containers.app import Around
+        from intercept.containers.apps import open_app
         from intercept.containers.image import default_base
 
         around = Around(
@@ -300,6 +304,19 @@ class _Run:
             quiet=not self._options.debug,
         )
         return partial(open_app, parsed, self._settings.container_name, around)
+
+    def _clock_library(self) -> Library | None:
+        """What moves the app's clock; that there is nothing is said once."""
+        if not self._settings.test.time_travel or not self._options.mocking or self._settings.test.base_path:
+            return None
+        if self._library is None:
+            self._library = find()
+            if isinstance(self._library, NoLibrary):
+                self._console.warning(
+                    f"The app's clock cannot be moved: {self._library.why}. The tests run at today's time, and what "
+                    f"was recorded and expires (a token, a signed address) may have expired. {self._library.remedy}"
+                )
+        return self._library if isinstance(self._library, Library) else None
 
 
 def _way_out(on_miss: str, console: Console, keeper: Keeper) -> WayOut | None:

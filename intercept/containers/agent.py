@@ -1,8 +1,8 @@
 """rr's agent: the program in the container beside the app's, whose network namespace both of them share.
 
 `agent wait` keeps the container there. `agent serve` is what rr starts in it through the engine; standard input and
-output are the stream between the two (`frames`); when that ends, the agent does. At record it runs the same relay
-and journal as on the host, and the journal goes to rr as it grows (`mirror`). At replay it hands over what the app opens
+output are the stream between the two (`frames`), and when it ends, the agent does. At record it runs the same relay and
+journal as on the host, and the journal goes to rr as it grows (`mirror`). At replay it hands over what the app opens
 and asks (`outlet`), and rr answers.
 
 After its first steps the agent may do nothing but configure its own network. Only the standard library is needed, but

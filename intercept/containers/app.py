@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from intercept import kernel, trust
-from intercept.containers import compose, image, leftovers
-from intercept.containers.commands import ComposeUp, DockerRun
-from intercept.containers.compose import AGENT, SHELF, Agent
+from intercept.containers import leftovers
+from intercept.containers.compose import SHELF
 from intercept.containers.engine import Engine
 from intercept.containers.leftovers import Claim
-from testset.errors import ContainerError, UsageError
+from testset.errors import ContainerError
 
 _POLL = 0.05
 _GENTLY = 30.0  # seconds that a docker command may take to end after it was told to
@@ -50,6 +48,10 @@ class ContainerApp(ABC):
     made: tuple[Any, Any] | None = None  # the containers of the agent and the app
     _began: float = field(default_factory=time.monotonic)
     _closed: bool = False
+
+    @abstractmethod
+    def prepare(self, wanted: str | None) -> None:
+        """Find the app; `wanted`: its name. Raises errors of all kinds, and changes nothing."""
 
     @abstractmethod
     def make(self, *, alone: bool, memory: int, extra: Mapping[str, str]) -> None:
@@ -115,10 +117,18 @@ class ContainerApp(ABC):
         return b""
 
     def run(
-        self, words: Sequence[str], what: str, *, cwd: str | None = None, environment: Mapping[str, str] | None = None
+        self,
+        words: Sequence[str],
+        what: str,
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        silent: bool = False,
     ) -> None:
-        """Run a docker command to its end, or until the person has had enough. Raises `ContainerError` if it fails."""
-        out: Any = subprocess.PIPE if self.around.quiet else sys.stderr
+        """Run a docker command to its end, or until the person has had enough. Raises `ContainerError` if it fails, of
+        which `what` says what failed. `silent`: what it says is of no interest if all is well."""
+        silent = silent or self.around.quiet
+        out: Any = subprocess.PIPE if silent else sys.stderr
         process = self.spawn(words, cwd=cwd, environment=environment, stdout=out, stderr=subprocess.STDOUT)
         while True:
             try:
@@ -136,10 +146,8 @@ class ContainerApp(ABC):
                     ) from None
         if process.returncode:
             last = [line for line in (said or b"").decode("utf-8", "replace").splitlines() if line.strip()][-3:]
-            tail = ": " + " ".join(line.strip() for line in last) if last else f" (exit code {process.returncode})"
-            raise ContainerError(
-                f"{what}{tail}".rstrip("."), remedy=f"See what it says above, or run it: {' '.join(words[:3])} …"
-            )
+            why = " ".join(line.strip() for line in last) or f"exit code {process.returncode}, see above"
+            raise ContainerError(f"{what}: {why}".rstrip("."))
 
     def spawn(
         self,
@@ -198,168 +206,6 @@ class ContainerApp(ABC):
             self.claim.release()
 
 
-@dataclass(slots=True)
-class ComposeApp(ContainerApp):
-    """`docker compose up`."""
-
-    command: ComposeUp | None = None
-    project: dict[str, Any] = field(default_factory=dict)
-    service: str = ""
-    _had_target: bool = False
-    _alone: bool = False
-
-    def prepare(self, wanted: str | None) -> None:
-        """Find the app in the project."""
-        assert self.command is not None
-        self.project = self._resolved()
-        self.service = self.name = compose.find_target(self.project, wanted)
-        compose.check(self.project, self.service)
-        service = self.project["services"][self.service]
-        self.image_name = service.get("image") or f"{self.project['name']}-{self.service}"
-        self.environment = {str(k): "" if v is None else str(v) for k, v in (service.get("environment") or {}).items()}
-
-    image_name: str = ""
-
-    def _resolved(self) -> dict[str, Any]:
-        command = self.command
-        assert command is not None
-        words = [*command.global_words, "config", "--format", "json", *command.services]
-        process = self.spawn(
-            words, cwd=command.folder, environment=command.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        out, said = process.communicate()
-        if process.returncode:
-            why = said.decode("utf-8", "replace").strip()
-            if "is not a docker command" in why or "unknown command" in why or "unknown shorthand flag" in why:
-                raise ContainerError(
-                    "This machine's docker has no `compose`.", remedy="Install Docker's Compose plugin, version 2."
-                )
-            raise ContainerError(
-                f"The Compose project cannot be read: {why}", remedy="Correct it: `docker compose config`."
-            )
-        try:
-            found: dict[str, Any] = json.loads(_unescaped(out))
-        except ValueError as error:
-            raise ContainerError(
-                "`docker compose config` does not answer in JSON.", remedy="Install Docker's Compose plugin, version 2."
-            ) from error
-        return found
-
-    def make(self, *, alone: bool, memory: int, extra: Mapping[str, str]) -> None:
-        command, around = self.command, self.around
-        assert command is not None
-        self._alone = alone
-        service = self.project["services"][self.service]
-        name = f"rr-{self.claim.token}" if alone else str(self.project["name"])
-        before = {} if alone else leftovers.everything_of(self.engine, name)
-        self.claim.note(project=name, before=before)
-        running = None if alone else self.engine.of_service(name, self.service)
-        if running is not None and running.status == "running":
-            raise ContainerError(
-                f"{self.service} is up already (container {running.name}).",
-                remedy=f"Stop it first: docker compose -p {name} stop.",
-            )
-        self._had_target = running is not None
-        facts = self.engine.image_facts(self.image_name)
-        if not facts or (service.get("build") and "--build" in command.making()):
-            self._get_image(service)
-            facts = self.engine.image_facts(self.image_name)
-        own = dict(one.partition("=")[::2] for one in facts.get("Env") or ())
-        self.environment = {**own, **self.environment}
-        agent = Agent(
-            image.ensure(self.engine, around.agent_base, lambda: around.told("Building rr's agent image …")),
-            self.claim.token,
-            memory,
-        )
-        environment = {**self.trusting(), **extra}
-        if alone:
-            volumes = {one.get("name") for one in (self.project.get("volumes") or {}).values() if one}
-            there = frozenset(one for one in volumes if one and self.engine.has_volume(one))
-            made = compose.replaying(self.project, self.service, agent, environment, there)
-        else:
-            made = compose.recording(self.project, self.service, agent, environment)
-        leftovers.private(self._file, _escaped(json.dumps(made, indent=1)).encode())
-        making = [one for one in command.making() if one != "--build"] if not alone else []
-        self._compose(["create", *making, *([] if alone else command.services)], "The project cannot be made")
-        found = self.engine.of_service(name, AGENT), self.engine.of_service(name, self.service)
-        if found[0] is None or found[1] is None:
-            raise ContainerError(f"Compose has not made {self.service}.", remedy="Does the command name its service?")
-        self.made = found
-
-    def _get_image(self, service: Mapping[str, Any]) -> None:
-        command = self.command
-        assert command is not None
-        verb = "build" if service.get("build") else "pull"
-        what = f"The image of {self.service} cannot be {'built' if verb == 'build' else 'had'}"
-        self.run([*command.global_words, verb, self.service], what, cwd=command.folder, environment=command.environment)
-
-    def foreground(self) -> list[str]:
-        command = self.command
-        assert command is not None
-        return [*self._words(), "up", "--no-build", *command.running(), *command.services]
-
-    def restore(self) -> None:
-        command = self.command
-        assert command is not None
-        if self._had_target:
-            words = [*command.global_words, "create", "--no-build", self.service]
-            process = self.spawn(
-                words,
-                cwd=command.folder,
-                environment=command.environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            process.wait()
-
-    @property
-    def _file(self) -> Path:
-        return self.claim.path / "compose.json"
-
-    def _words(self) -> list[str]:
-        command = self.command
-        assert command is not None
-        name = f"rr-{self.claim.token}" if self._alone else str(self.project["name"])
-        folder = os.path.abspath(command.folder or ".")
-        own = next((one.value for one in command.options if one.name == "--project-directory"), None)
-        return [
-            *command.program,
-            "--progress",
-            "quiet" if self.around.quiet else "auto",
-            "-f",
-            str(self._file),
-            "-p",
-            name,
-            "--project-directory",
-            own or folder,
-        ]
-
-    def _compose(self, words: Sequence[str], what: str) -> None:
-        command = self.command
-        assert command is not None
-        self.run([*self._words(), *words], what, cwd=command.folder, environment=command.environment)
-
-
-def open_app(command: ComposeUp | DockerRun, wanted: str | None, around: Around) -> ContainerApp:
-    """Look at what a docker command would start. Raises errors of all kinds before anything is changed."""
-    engine = Engine()
-    for one in leftovers.abandoned():
-        if leftovers.clean(engine, one):
-            around.told("Removed what an rr that was cut off had left in Docker.")
-        one.release()
-    claim = leftovers.claim()
-    try:
-        if isinstance(command, DockerRun):
-            raise UsageError("rr does not start `docker run` yet.", remedy="Use docker compose.")
-        app = ComposeApp(around, engine, claim, command=command)
-        app.prepare(wanted)
-    except BaseException:
-        engine.close()
-        claim.release()
-        raise
-    return app
-
-
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a docker command as Ctrl-C would, and then harder."""
     for number, patience in ((signal.SIGINT, _GENTLY), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
@@ -370,12 +216,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
             process.wait(patience)
         except subprocess.TimeoutExpired:
             continue
-
-
-def _escaped(text: str) -> str:
-    """So that Compose does not read `$` as a variable."""
-    return text.replace("$", "$$")
-
-
-def _unescaped(data: bytes) -> str:
-    return data.decode().replace("$$", "$")
