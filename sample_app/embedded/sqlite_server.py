@@ -1,6 +1,6 @@
 """A MySQL server for machines that have none: the wire by mysql-mimic, the data in SQLite, SQL through sqlglot.
 
-    python -m sample_app.embedded.sqlite_server --port 13306 --folder /tmp/shop --user shop user_db product_db order_db
+    python -m sample_app.embedded.sqlite_server --port 13306 --folder shop-data --user shop user_db product_db order_db
 
 It understands what an ordinary web app says: DDL, prepared statements, transactions. It is there for trying the shop
 out: it knows one user, and a lock is a lock on the whole database. The user's password is in MYSQL_PASSWORD.

@@ -19,6 +19,8 @@ from sample_app.shared.service_client import ServiceClient
 
 log = logging.getLogger(__name__)
 
+CENT = Decimal("0.01")
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -59,7 +61,7 @@ class Ordering:
         try:
             items = []
             for item in wanted.items:
-                price = Decimal(str(self._products.get(f"/products/{item.product_id}")["price"]))
+                price = Decimal(str(self._products.get(f"/products/{item.product_id}")["price"])).quantize(CENT)
                 self._products.post(f"/products/{item.product_id}/reserve", {"quantity": item.quantity})
                 reserved.append(item)
                 items.append(NewItem(item.product_id, item.quantity, price))

@@ -29,3 +29,4 @@ def serve(app: Flask, listen: Listen, close: Sequence[Callable[[], None]] = ()) 
 
 def log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("mysql.connector").setLevel(logging.WARNING)
