@@ -28,6 +28,7 @@ _SEPARATES = re.compile(r"[\s:]")  # what stands between two libraries in LD_PRE
 class Clock:
     """The clock that an app has anyway."""
 
+    moves = False
     offset_ns = 0  # how far it is ahead of this machine's; it may be negative, and is for old recordings
 
     def now_ns(self) -> int:
@@ -52,6 +53,8 @@ class Clock:
 
 class MovedClock(Clock):
     """A clock that runs as this machine's does, from another moment on."""
+
+    moves = True
 
     def __init__(self, library: Library, folder: Path, start_ns: int) -> None:
         """`folder`: in memory, readable for the app whichever user it runs under. The app starts at `start_ns`."""

@@ -22,6 +22,13 @@ user sends passes, as what is marked does. Instead of `udp` there are chains for
   chain in     { type nat hook prerouting priority -101;
     iif lo accept;  meta mark OWN accept;  tcp redirect to :INBOUND }
 ```
+
+At replay there, others may reach the app, but nothing leaves:
+
+```
+  chain wall   { type filter hook output priority 0;   # after `out`
+    oif lo accept;  tcp accept;  drop }
+```
 """
 
 from __future__ import annotations
@@ -45,10 +52,10 @@ _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _NEWTABLE, _NEWCHAIN, _NEWRULE = 0, 3, 6
 _INET = 1  # NFPROTO_INET
 _OUTPUT, _PREROUTING = 3, 0
-_ACCEPT = 1
+_DROP, _ACCEPT = 0, 1
 _BEFORE_DOCKER = -101  # Docker leads questions for names elsewhere, at -100: the first that does is obeyed
 
-_META_MARK, _META_IIF, _META_SKUID, _META_NFPROTO, _META_L4PROTO = 3, 4, 10, 15, 16
+_META_MARK, _META_IIF, _META_OIF, _META_SKUID, _META_NFPROTO, _META_L4PROTO = 3, 4, 5, 10, 15, 16
 _LOOPBACK = 1  # its interface's number, in every namespace
 _EQUAL, _NOT_EQUAL = 0, 1
 _REGISTER = 1  # NFT_REG_1
@@ -73,16 +80,18 @@ class Installed:
     udp: bool  # datagrams other than DNS can be seen
 
 
-def install(ports: Ports, *, queue: bool) -> Installed:
+def install(ports: Ports, *, queue: bool, walled: bool = False) -> Installed:
     """Install the rules; raises OSError when even the redirect is not to be had. `queue`: hold new connections, if the
-    kernel can."""
+    kernel can. `walled`: nothing else leaves by a real interface."""
     with netlink.open_socket(netlink.NETLINK_NETFILTER) as sock:
         beside = ports.inbound != 0
         own = _own(beside)
-        _commit(sock, [_table(), *_redirect(ports, own), *(_inbound(ports) if beside else ())])
+        _commit(
+            sock, [_table(), *_redirect(ports, own), *(_inbound(ports) if beside else ()), *(_wall() if walled else ())]
+        )
         steps = (_queue(), _queue_compat())
         queue = queue and any(_try(sock, [*_syn(step, own, beside), *_answers()]) for step in steps)
-        udp = not beside and _try(sock, _datagrams(ports))
+        udp = not beside and not walled and _try(sock, _datagrams(ports))
     return Installed(queue=queue, udp=udp)
 
 
@@ -115,6 +124,17 @@ def _inbound(ports: Ports) -> list[bytes]:
         _rule("in", *_from_loopback(), _accept()),
         _rule("in", *_mark(MARK_OWN), _accept()),
         _rule("in", *_l4(socket.IPPROTO_TCP), to_relay, _expr("redir", u32(1, _REGISTER))),
+    ]
+
+
+def _wall() -> list[bytes]:
+    """TCP that the app opens goes to rr before this; what is left of it are answers to those who came to the app."""
+    to_loopback = [_expr("meta", u32(1, _REGISTER), u32(2, _META_OIF)), _compare(_EQUAL, struct.pack("=I", _LOOPBACK))]
+    return [
+        _chain("wall", _OUTPUT, 0, "filter"),
+        _rule("wall", *to_loopback, _accept()),
+        _rule("wall", *_l4(socket.IPPROTO_TCP), _accept()),
+        _rule("wall", _expr("immediate", u32(1, 0), nest(2, nest(2, u32(1, _DROP))))),
     ]
 
 

@@ -35,6 +35,11 @@ class Where(StrEnum):
     APART = "apart"  # one that is made for the app, in which every address is local
     ALONE = "alone"  # that of a container without networks: it becomes the same
     BESIDE = "beside"  # that of a container with networks, which stay as they are
+    AMONG = "among"  # the same at replay: others reach the app, the app reaches nobody
+
+    @property
+    def has_networks(self) -> bool:
+        return self in (Where.BESIDE, Where.AMONG)
 
 
 class _Step(Exception):
@@ -120,7 +125,7 @@ class Launcher:
         where = Where(message["where"])
         rootless = where is Where.APART and self._unshare(message["root"])
         with _step("network"):
-            ipv6 = links.has_ipv6() if where is Where.BESIDE else links.deliver_everything_here()
+            ipv6 = links.has_ipv6() if where.has_networks else links.deliver_everything_here()
         for path in ("ip_unprivileged_port_start",):
             with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv4/{path}", "w") as knob:
                 knob.write("0")
@@ -130,14 +135,14 @@ class Launcher:
         with _step("sockets"):
             tcp = _listeners(ipv6)
             dns = _dns_sockets(ipv6)
-            udp = [] if where is Where.BESIDE else _udp_sockets(ipv6)
+            udp = [] if where.has_networks else _udp_sockets(ipv6)
             inbound = _listeners(ipv6) if where is Where.BESIDE else []
         tcp_port, dns_port, udp_port, inbound_port = (
             sockets[0].getsockname()[1] if sockets else 0 for sockets in (tcp, dns, udp, inbound)
         )
         ports = firewall.Ports(tcp_port, dns_port, udp_port, inbound_port)
         with _step("redirect"):
-            installed = firewall.install(ports, queue=message["queue"])
+            installed = firewall.install(ports, queue=message["queue"], walled=where is Where.AMONG)
         queue = netlink.open_socket(netlink.NETLINK_NETFILTER)
         # One for each process that asks: two that ask over one socket get EBUSY, or each other's answers.
         diags = [netlink.open_socket(netlink.NETLINK_SOCK_DIAG) for _ in range(2)]

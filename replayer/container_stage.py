@@ -11,14 +11,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from subprocess import DEVNULL, Popen
 from types import TracebackType
 from typing import Any
 
 from intercept.authority import new_authority
 from intercept.certificates import Certificates
-from intercept.containers.app import ContainerApp
+from intercept.containers.app import ContainerApp, end
 from intercept.containers.engine import told
 from intercept.containers.image import AGENT
+from intercept.launcher import Where
 from intercept.sockdiag import Listener
 from replayer.conversation import Answers
 from replayer.doorman import Doorman
@@ -33,9 +35,11 @@ _LOG_LINES = 200
 class ContainerStage(Hermetic):
     """One container for one run of the app. Use as an asynchronous context manager."""
 
-    def __init__(self, opened: Callable[[], ContainerApp], extra: Mapping[str, str]) -> None:
-        """`opened` looks at what the user's command would start; `extra`: what the app gets in its environment."""
+    def __init__(self, opened: Callable[[], ContainerApp], extra: Mapping[str, str], *, alone: bool = True) -> None:
+        """`opened` looks at what the user's command would start; `extra`: what the app gets in its environment. Not
+        `alone`: what else the command starts runs as well."""
         self._opened = opened
+        self._alone = alone
         self._extra = extra
         self._authority = new_authority()
         self._code: int | None = None
@@ -43,6 +47,7 @@ class ContainerStage(Hermetic):
         self._inlet: Inlet | None = None
         self._app: ContainerApp | None = None
         self._is_stopped = False
+        self._others: Popen[bytes] | None = None
         self.doorman = Doorman()
 
     async def __aenter__(self) -> ContainerStage:
@@ -53,8 +58,9 @@ class ContainerStage(Hermetic):
             pipe = await loop.run_in_executor(None, app.engine.attach, app.agent, [*AGENT, "serve"])
             self._inlet = Inlet(pipe, self.doorman, self._agent_ended)
             files = app.trust_files(self._authority)
-            order = {
+            order: dict[str, Any] = {
                 "do": "replay",
+                "where": Where.ALONE if self._alone else Where.AMONG,
                 "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
                 "folders": [],
             }
@@ -70,7 +76,7 @@ class ContainerStage(Hermetic):
 
     def _make(self) -> None:
         self._app = self._opened()
-        self._app.make(alone=True, memory=0, extra=self._extra)
+        self._app.make(alone=self._alone, memory=0, extra=self._extra)
         self._app.start_agent()
 
     @property
@@ -84,6 +90,9 @@ class ContainerStage(Hermetic):
         if self._inlet is not None:
             self._inlet.close()
             self._inlet = None
+        if self._others is not None:
+            await asyncio.get_running_loop().run_in_executor(None, end, self._others)
+            self._others = None
         if self._app is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._app.close)
             self._app = None
@@ -101,6 +110,9 @@ class ContainerStage(Hermetic):
         self._output = output
         with told(f"{self._there.name} cannot be started"):
             self._there.target.start()
+        self._others = (
+            None if self._alone else self._there.spawn(self._there.foreground(), stdout=DEVNULL, stderr=DEVNULL)
+        )
         threading.Thread(target=self._wait, daemon=True).start()
 
     def exit_code(self) -> int | None:

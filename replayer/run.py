@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from intercept.clock_library import Library
 from intercept.secure import client_context
 from protocols.furniture import Value
 from protocols.http import ROOM as HTTP
@@ -32,6 +33,7 @@ from replayer.scene import Elsewhere, Hermetic, OnHost, Scene
 from replayer.sending import Received, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
+from replayer.time_travel import TimeTravel
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
 from testset.model import Ending, Exchange, ExchangeId, Server, TestCase
 
@@ -63,12 +65,16 @@ class Plan:
     only: frozenset[str] = frozenset()  # names of tests; empty: all
     without: frozenset[str] = frozenset()  # names of tests that are left out
     fail_fast: bool = False
+    told: Callable[[str], None] = lambda _text: None  # what a person may want to know meanwhile
     allowed_sockets: Sequence[str] = ()
     show_output: bool = False
     base_path: str | None = None  # where the app runs already
     mocking: bool = True
+    library: Library | None = None  # which moves the app's clock to when the recording was made
     kit: Kit | None = None  # which the app is to be measured with
     container: Callable[[], ContainerApp] | None = None  # opens the app that the command starts, if in a container
+    with_deps: bool = False  # what else the command starts runs as well
+    keep_alive: bool = False  # after the tests the app stays, until it is stopped by hand
 
     @property
     def app_environment(self) -> Mapping[str, str]:
@@ -114,6 +120,7 @@ class SetRun:
         self._setup: set[str] = set()  # tests that run because the chosen ones need their values
         self._addresses: dict[int, str] = {}  # where the app listens, by port, once it was seen
         self._complete = False  # every test had its turn
+        self._red = False  # a test did not pass
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
@@ -131,6 +138,7 @@ class SetRun:
         mocks = loaded.mocks() if plan.is_mocked else ()
         story = Story(loaded.tests, mocks, room_of, Options(recall=loaded.recall))
         replay = Replay(story)
+        self._travel = TimeTravel(story, loaded.config.clock, plan.library, plan.delay)
         names = {one.name for one in chosen}
         self._setup = story.needed(names)
         chosen = [one for one in loaded.tests if one.name in names or one.name in self._setup]
@@ -139,10 +147,13 @@ class SetRun:
         _note_faults(answers.faults)
         try:
             async with self._scene(answers) as stage:
+                self._travel.depart(stage, replay)
                 stage.start(plan.command, plan.app_environment, plan.folder, None if plan.show_output else self._log)
                 try:
                     await self._ready(stage, chosen[0])
+                    outcome.warnings.extend(self._travel.arrive(stage, replay))
                     await self._tests(stage, replay, answers, chosen)
+                    await self._linger(stage)
                 except (AppNotReadyError, AppDiedError):
                     outcome.log = self._last_output()  # before it is stopped, which it may have its own words for
                     raise
@@ -168,10 +179,10 @@ class SetRun:
         if plan.container is not None:
             from replayer.container_stage import ContainerStage
 
-            beside = ContainerStage(plan.container, _pinned(plan.environment))
+            beside = ContainerStage(plan.container, _pinned(plan.environment), alone=not plan.with_deps)
             beside.serve(answers)
             return beside
-        stage = Stage(self._loaded.unix_sockets(), plan.allowed_sockets)
+        stage = Stage(self._loaded.unix_sockets(), plan.allowed_sockets, self._travel.clock)
         stage.serve(answers)
         return stage
 
@@ -256,10 +267,18 @@ class SetRun:
             self._check_alive(stage)
             result = await self._test(stage, replay, answers, test)
             self._on_test(result)
+            self._red = self._red or result.verdict is not Verdict.PASSED
             if self._plan.fail_fast and result.verdict is not Verdict.PASSED:
                 self.outcome.warnings.append(f"stopped after {result.name}: --fail-fast")
                 return
         self._complete = True
+
+    async def _linger(self, stage: Scene) -> None:
+        """For a look at the app as the tests have left it; its mocks go on answering."""
+        if self._plan.keep_alive and not self._stopped():
+            self._plan.told("The app stays as the tests have left it, its mocks too; Ctrl-C ends it.")
+            while not self._stopped() and stage.exit_code() is None:
+                await asyncio.sleep(0.1)
 
     async def _test(self, stage: Scene, replay: Replay, answers: Answers, case: TestCase) -> TestResult:
         recorded = case.exchange
@@ -278,7 +297,8 @@ class SetRun:
         answers.warnings.clear()
         answers.faults.clear()
         answers.sealed.clear()
-        began_ns = time.time_ns()
+        began_ns, odd = self._travel.begin(stage, replay, recorded.started_ns)
+        answers.warnings.extend(odd)
         replay.begin_test(case.name, began_ns)
         try:  # a token that this run has given birth to goes before the recorded one
             request = renamed(self._loaded.request(case, replay.bindings.actual), replay.rename_request)
@@ -388,6 +408,8 @@ class SetRun:
             warnings.append(f"the app looked up {name}, which the recording does not know")
         if stage.datagrams:
             warnings.append(f"{stage.datagrams} UDP datagrams of the app were dropped")
+        if self._red:
+            warnings.extend(self._travel.afterwards(stage))
         warnings.extend(finding.text for finding in replay.startup().findings)
 
     # -- where the app is ----------------------------------------------------------------------------------------

@@ -206,8 +206,20 @@ def replay(
     outbound: Annotated[
         str | None, typer.Option("--outbound", help="A missing, extra or changed call: fail the test, or report.")
     ] = None,
+    time_travel: Annotated[
+        bool | None,
+        typer.Option(
+            "--time-travel/--no-time-travel", help="Run each test at the moment it was recorded, or at today's time."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="How many test sets to run side by side.")] = 1,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first test that fails.")] = False,
+    with_deps: Annotated[
+        bool, typer.Option("--with-deps", help="Start the other services of the Compose project as well.")
+    ] = False,
+    keep_alive: Annotated[
+        bool, typer.Option("--keep-alive", help="Leave the app running after the tests, for a look, until Ctrl-C.")
+    ] = False,
     remove_unused_mocks: Annotated[
         bool, typer.Option("--remove-unused-mocks", help="Remove mocks that no test used, if all passed.")
     ] = False,
@@ -235,6 +247,7 @@ def replay(
         "test.api_timeout": api_timeout,
         "test.base_path": base_path,
         "test.outbound": outbound,
+        "test.time_travel": time_travel,
         "test.on_miss": on_miss,
         "test.test_sets": test_sets.split(",") if test_sets else None,
         "test.coverage": coverage,
@@ -250,6 +263,8 @@ def replay(
             mocking=mocking,
             jobs=jobs,
             fail_fast=fail_fast,
+            with_deps=with_deps,
+            keep_alive=keep_alive,
             remove_unused_mocks=remove_unused_mocks,
             junit=junit,
             as_json=as_json,

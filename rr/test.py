@@ -50,6 +50,8 @@ class Options:
     mocking: bool
     jobs: int
     fail_fast: bool
+    with_deps: bool
+    keep_alive: bool
     remove_unused_mocks: bool
     junit: Path | None
     as_json: bool
@@ -283,6 +285,9 @@ class _Run:
             library=self._clock_library(),
             kit=self._kit,
             container=self._container(command),
+            with_deps=options.with_deps,
+            keep_alive=options.keep_alive,
+            told=self._console.note,
         )
 
     def _container(self, command: str) -> Callable[[], ContainerApp] | None:

@@ -99,7 +99,7 @@ def serve() -> None:
         else:
             from intercept.containers.outlet import Outlet
 
-            with Namespace(where=Where.ALONE) as namespace:
+            with Namespace(where=Where(order["where"])) as namespace:
                 asyncio.run(Outlet(namespace).run())
     except (RRError, OSError) as error:
         stream.write(say({"failed": str(error)}))

@@ -88,7 +88,7 @@ def check(project: Mapping[str, Any], target: str) -> None:
         )
 
 
-def recording(project: Mapping[str, Any], target: str, agent: Agent, environment: Mapping[str, str]) -> Project:
+def among_others(project: Mapping[str, Any], target: str, agent: Agent, environment: Mapping[str, str]) -> Project:
     """The project as it is recorded: everything runs, and the target lives in the agent's network namespace.
     `environment`: what the target gets beside its own."""
     made = copy.deepcopy(dict(project))
@@ -121,7 +121,7 @@ def recording(project: Mapping[str, Any], target: str, agent: Agent, environment
     return made
 
 
-def replaying(
+def alone(
     project: Mapping[str, Any], target: str, agent: Agent, environment: Mapping[str, str], there: frozenset[str]
 ) -> Project:
     """The target and its agent alone, in a project of their own, without a network. `there`: volumes that exist."""

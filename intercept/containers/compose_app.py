@@ -94,9 +94,9 @@ class ComposeApp(ContainerApp):
         if alone:
             volumes = {one.get("name") for one in (self.project.get("volumes") or {}).values() if one}
             there = frozenset(one for one in volumes if one and self.engine.has_volume(one))
-            made = compose.replaying(self.project, self.service, agent, environment, there)
+            made = compose.alone(self.project, self.service, agent, environment, there)
         else:
-            made = compose.recording(self.project, self.service, agent, environment)
+            made = compose.among_others(self.project, self.service, agent, environment)
         leftovers.private(self._file, _escaped(json.dumps(made, indent=1)).encode())
         making = [one for one in command.making() if one != "--build"] if not alone else []
         self._compose(["create", *making, *([] if alone else command.services)], "The project cannot be made")
