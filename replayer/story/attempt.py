@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from protocols.furniture import Difference, Value
 from replayer.story.bindings import Binding, Bindings, Breach, Clash
 from replayer.story.recording import BORN, Entry, Story
+from replayer.story.spelling import spelled_like
 from replayer.story.template import fits, is_redacted, is_secret, template, text_of
 from replayer.story.times import Clocks, same_offset
 
@@ -62,6 +63,10 @@ class Attempt:
             if not fits(recorded, actual):
                 return Clash(Breach.SORT, recorded, actual)
         self._pairs[recorded] = self._taken[actual] = Binding(recorded, actual, place)
+        for spelling in self._story.spellings(recorded):
+            if spelling != recorded:
+                written = spelled_like(spelling, actual)
+                self._pairs[spelling] = self._taken[written] = Binding(spelling, written, place)
         return None
 
     def take(self) -> None:

@@ -17,6 +17,7 @@ from protocols.furniture import Queueing, Room, Value
 from protocols.registry import ROOMS
 from replayer.story import key
 from replayer.story.hashes import Hashes
+from replayer.story.spelling import is_uuid, one_spelling
 from replayer.story.template import atoms_of, is_redacted, is_sealed, is_secret, template
 from replayer.story.times import SECOND, moment
 from testset.model import Exchange, Mock, Server, TestCase
@@ -158,7 +159,8 @@ class Story:
         self.made_up: dict[str, Origin] = {}  # and secrets, whoever made them up: they go by other names as well
         self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
         self.sent: dict[str, int] = {}  # messages of queues, and the positions of the entries that sent them
-        self._given = Hashes(self.options.literals)
+        self._uuids: dict[str, tuple[str, ...]] = {}  # made-up ones: bare, and as they were written
+        self._given = Hashes(map(one_spelling, self.options.literals))
         self._tell(tests, mocks)
         for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
             buckets.default_factory = None  # reading a story does not make it longer
@@ -167,7 +169,11 @@ class Story:
 
     def given(self, value: str) -> bool:
         """Whether the app was given `value` anywhere in the recording."""
-        return value in self._given
+        return one_spelling(value) in self._given
+
+    def spellings(self, value: str) -> Sequence[str]:
+        """The ways in which a UUID that was made up was written; none of a value that is no such UUID."""
+        return self._uuids.get(one_spelling(value), ()) if is_uuid(value) else ()
 
     def needed(self, names: Iterable[str]) -> set[str]:
         """The tests that must run before these, because a request of these speaks of what they made up."""
@@ -252,7 +258,7 @@ class Story:
         effect = room.is_effect(exchange.request)
         if not effect and not self.tests:  # nobody asked the app for it: what it reads by itself is what it means
             atoms = (atom for one in templates for atom in one.atoms)
-            self._given.update(atom for atom in atoms if atom not in self.made_up)
+            self._given.update(one_spelling(atom) for atom in atoms if atom not in self.made_up)
         made_up: list[MadeUp] = []
         roles: list[str] = []
         known: list[str] = []
@@ -266,6 +272,8 @@ class Story:
                     known.append(atom)
                 roles.append(role)
         told = list(self._echoes(room, exchange))
+        respelled = [atom for atom in told if atom not in self.made_up and self._recognise(atom)]
+        born.update(atom for atom in respelled if not born.isdisjoint(self.spellings(atom)))
         doing = room.queueing(exchange)
         if doing is not None:
             self.sent.update(dict.fromkeys(doing.sent, position))
@@ -321,6 +329,15 @@ class Story:
         values: Sequence[Value] = room.response_values(exchange.response) if exchange.response is not None else ()
         return dict.fromkeys(atom for _, atom in atoms_of(values))
 
+    def _recognise(self, atom: str) -> bool:
+        """Whether this is a UUID that was made up, written in another way: then it is made up as well."""
+        spellings = self.spellings(atom)
+        if not spellings:
+            return False
+        self.made_up[atom] = self.made_up[spellings[0]]
+        self._uuids[one_spelling(atom)] = (*spellings, atom)
+        return True
+
     def _span(self, group: str) -> list[str]:
         """The tests of a group, and those between: what the first leaves behind may come while these run."""
         ranks = [self.tests[member].rank for member in group.split("+") if member in self.tests]
@@ -336,18 +353,22 @@ class Story:
     def _give(self, atom: str, place: str) -> None:
         if is_secret(atom):
             self.made_up.setdefault(atom, Origin(place, time=False))
-        elif atom not in self.made_up:
-            self._given.add(atom)
+        elif atom not in self.made_up and not self._recognise(atom):
+            self._given.add(one_spelling(atom))
 
     def _role(self, atom: str, near_ns: int, place: str, born: set[str], maker: str) -> str:
         """Given or made up? The first appearance decides, and is remembered. `born` are those of this very request."""
         if is_redacted(atom):
             return GIVEN
+        if atom not in self.made_up:
+            self._recognise(atom)
         origin = self.made_up.get(atom)
         time = origin.time if origin is not None else moment(atom, near_ns) is not None
-        if origin is None and atom not in self._given:
+        if origin is None and not self.given(atom):
             self.made_up[atom] = Origin(place, time, maker)
             born.add(atom)
+            if is_uuid(atom):
+                self._uuids[one_spelling(atom)] = (atom,)
         elif origin is None and not time:
             return GIVEN
         if atom not in born:

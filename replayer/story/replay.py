@@ -31,6 +31,7 @@ from replayer.story.findings import Answer, Effects, Finding, Found, Kind, Miss,
 from replayer.story.lookup import Asked, Level, Lookup
 from replayer.story.nearest import explain
 from replayer.story.recording import STANDING, STARTUP, Bucket, Entry, Story
+from replayer.story.spelling import one_spelling
 from replayer.story.template import atoms_of
 from replayer.story.times import Clocks
 from testset.model import Mock, Server
@@ -88,7 +89,8 @@ class Replay:
         if read_sealed(attempt, self.story.sealed.get(self._test, ()), values, f"{self._test}'s request", strict=False):
             attempt.take()
         if self._test != STARTUP:
-            self._given.update(atom for _, atom in atoms_of(values) if self.bindings.recorded(atom) == atom)
+            given = (atom for _, atom in atoms_of(values) if self.bindings.recorded(atom) == atom)
+            self._given.update(map(one_spelling, given))
 
     def response(self, recorded: Sequence[Value], actual: Sequence[Value]) -> Answer:
         """The app's response to the test, beside the recorded one: what it binds, and what does not follow."""
@@ -234,7 +236,7 @@ class Replay:
         return Attempt(self.story, self.bindings, self._was_given, clocks)
 
     def _was_given(self, value: str) -> bool:
-        return value in self._given or self.story.given(value)
+        return one_spelling(value) in self._given or self.story.given(value)
 
     # -- the six ways -------------------------------------------------------------------------------------------
 
