@@ -5,6 +5,7 @@ A session's facts, written before the app starts, say all that this needs; rr's 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from intercept import memory
+from protocols.documents import time_text
 from recorder import filters
 from recorder.recording import Recording, Wanted
 from rr import __version__
@@ -49,6 +51,7 @@ def facts(
         # what is secret in there is a secret in the documents
         "environment": {**os.environ, **(container[1] if container is not None else {})},
         "hash_seed": int(seed) if seed.isdigit() else None,
+        "started_ns": time.time_ns(),
         "time_zone": _time_zone() if container is None else container[1].get("TZ"),
         "container": container[0] if container is not None else None,
     }
@@ -135,6 +138,7 @@ def set_config(facts: Mapping[str, Any], recording: Recording) -> SetConfig:
         app_ports=tuple(sorted(recording.ports)),
         certificates=dict(sorted(recording.reading.notes.faults.items())),
         hash_seed=facts["hash_seed"],
+        clock=time_text(facts["started_ns"]) if "started_ns" in facts else None,
         time_zone=facts["time_zone"],
         recorded_by=__version__,
     )
@@ -183,8 +187,12 @@ def shown(path: Path) -> str:
 def _time_zone() -> str | None:
     if os.environ.get("TZ"):
         return os.environ["TZ"]
+    local = Path("/etc/localtime")
     try:
-        target = os.readlink("/etc/localtime")
-    except OSError:
+        return os.readlink(local).partition("zoneinfo/")[2] or None
+    except FileNotFoundError:
+        return "UTC"
+    except OSError:  # a copy of a zone's file: its last line is the rule in short, which TZ may have as well
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            return local.read_bytes().rstrip(b"\n").rpartition(b"\n")[2].decode("ascii") or None
         return None
-    return target.partition("zoneinfo/")[2] or None

@@ -166,6 +166,9 @@ class TestSettings:
         "A request without a mock: `fail` makes it an error, `passthrough` lets it out to the real server, `record` "
         "keeps the answer as well.",
     )
+    time_travel: bool = _setting(
+        True, readers.true_or_false, "Lets each test run at the moment at which it was recorded, else at today's time."
+    )
     test_sets: tuple[str, ...] = _setting((), readers.list_of(readers.text), "The test sets to replay; all if empty.")
     selected_tests: Mapping[str, tuple[str, ...]] = _setting(
         {},
