@@ -72,7 +72,10 @@ def collect(
         base,
     )
     if outcome["empty"]:
-        raise CoverageError(f"The app's Python processes ran no line that counts ({outcome['empty'].rstrip('.')}).")
+        raise CoverageError(
+            f"The app's Python processes ran no line that counts ({outcome['empty'].rstrip('.')}).",
+            remedy=f"The files in {project} count, unless the project's configuration says otherwise.",
+        )
     slow = tuple(dict.fromkeys(_slow(note) for note in notes if note.core == "Python"))
     return measured_of(json.loads((out / JSON).read_text("utf-8")), (*problems, *slow, *outcome["warnings"]))
 

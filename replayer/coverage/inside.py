@@ -1,8 +1,9 @@
 """Measures one Python process of the app. rr's kit has this file as `sitecustomize.py`, which Python runs at start-up.
 
 The app must not notice: whatever goes wrong here is noted for rr, and the app runs on as without it. Data are saved
-whenever the process ends by its own will: at exit, at SIGTERM, at `os._exit` (how forked children end), and before it
-becomes another program. A fork needs nothing: coverage.py goes on in the child, and gives it a data file of its own.
+whenever the process ends otherwise than by SIGKILL: at exit, at a signal that ends it, at `os._exit` (how forked
+children end), and before it becomes another program. A fork needs nothing: coverage.py goes on in the child, and gives
+it a data file of its own.
 
 Runs in whichever Python the app has, so it uses nothing that is newer than Python 3.6, and nothing of rr.
 """
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict  # noqa: UP035 - Python 3.6 has no `dict[str, Any]`
+from typing import Any, Callable, Dict, List  # noqa: UP035 - Python 3.6 has no `dict[str, Any]`
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _BASE = "RR_COVERAGE_BASE"  # the folder that the project's configuration is relative to; the first process names it
@@ -42,27 +43,39 @@ def measure() -> None:
     data = settings["data"] or os.path.join(_HERE, "data")
     note = {"python": ".".join(map(str, sys.version_info[:3])), "base": "", "config": "", "core": "", "problem": ""}
     try:
-        coverage = _coverage(settings["lib"] or os.path.join(_HERE, "lib"))
+        coverage = _coverage(settings["lib"] or os.path.join(_HERE, "lib"), settings["oldest"])
         _Measurement(coverage, settings, data, note)
     except Exception as error:  # whichever Python this is, and whatever its project says: the app runs on
         note["problem"] = f"{type(error).__name__}: {error}"
     _leave(note, data)
 
 
-def _coverage(folder: str) -> Any:
+def _coverage(folder: str, oldest: List[int]) -> Any:  # noqa: UP006
     """coverage.py from this folder. What it compiles for another Python than rr's stays in the kit."""
-    if sys.version_info < (3, 8):  # noqa: UP036 - the app's Python, not rr's
-        raise RuntimeError("this Python is too old for coverage.py")
-    before = sys.pycache_prefix
+    if sys.version_info < tuple(oldest):
+        return _own_coverage(oldest)
+    before = sys.pycache_prefix, sys.dont_write_bytecode
     sys.path.insert(0, folder)
     compiled = f"control.{sys.implementation.cache_tag}.pyc"
     if not os.path.exists(os.path.join(folder, "coverage", "__pycache__", compiled)):
-        sys.pycache_prefix = os.path.join(_HERE, "data", "compiled")
+        sys.pycache_prefix, sys.dont_write_bytecode = os.path.join(_HERE, "data", "compiled"), False
     try:
         import coverage
     finally:
         sys.path.remove(folder)
-        sys.pycache_prefix = before
+        sys.pycache_prefix, sys.dont_write_bytecode = before
+    return coverage
+
+
+def _own_coverage(oldest: List[int]) -> Any:  # noqa: UP006
+    """The app may have one that suits its old Python: the data are the same since version 5."""
+    try:
+        import coverage
+    except ImportError as error:
+        wanted = ".".join(map(str, oldest))
+        raise RuntimeError(
+            f"rr's coverage.py needs Python {wanted} or newer, and the app has none of its own"
+        ) from error
     return coverage
 
 
@@ -81,7 +94,7 @@ class _Measurement:
             self._coverage = cov = coverage.Coverage(
                 data_file=os.path.join(data, "lines"), data_suffix=True, config_file=config
             )
-            read = cov.config.config_files_read
+            read = getattr(cov.config, "config_files_read", [])
             if not base:
                 base = os.getcwd() if read else settings["folder"] or os.getcwd()
                 os.chdir(base)
@@ -94,31 +107,54 @@ class _Measurement:
         self._base = base
         note["base"], note["config"] = base, read[0] if read else ""
         os.environ[_BASE] = base
-        if settings["keep_sources"] and read:
+        if settings["keep_sources"] and read and not settings["config"]:
             self._keep(read[0])
-        atexit.register(self._at_exit)
-        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and _in_main_thread():
-            signal.signal(signal.SIGTERM, self._at_sigterm)
+        self._ended = 0  # the process whose data were saved at its exit
+        for _ in range(2):  # a signal's handler may break the first one off before it has begun
+            atexit.register(self._at_exit)
+        self._set_signal, self._get_signal = signal.signal, signal.getsignal
+        if _in_main_thread():
+            for number in _ENDS:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    signal.signal(number, self._at_signal)
+        setattr(signal, "signal", self._signal)  # noqa: B010 - mypy would have them called by keyword
+        setattr(signal, "getsignal", self._getsignal)  # noqa: B010
         for name in ("_exit", "execv", "execve"):
             setattr(os, name, self._before(getattr(os, name)))
 
     def _at_exit(self) -> None:
-        _undisturbed()
-        self._coverage.stop()
-        self._save()
+        if self._ended != os.getpid():
+            _undisturbed()
+            self._ended = os.getpid()
+            self._coverage.stop()
+            self._save()
 
-    def _at_sigterm(self, number: int, _frame: object) -> None:
-        _undisturbed()
+    def _at_signal(self, number: int, _frame: object) -> None:
+        """A signal that ends the process without a word of Python, unless it is a container's first process, which
+        the kernel lets live."""
+        handlers = _undisturbed()
         self._save()
-        signal.signal(number, signal.SIG_DFL)
+        self._set_signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+        _restore(handlers)
+
+    def _signal(self, number: int, handler: Any) -> Any:
+        """`signal.signal`: who wants a signal to end the process, as uvicorn's workers do, gets an end with data."""
+        if handler is signal.SIG_DFL and number in _ENDS:
+            handler = self._at_signal
+        return self._as_seen(self._set_signal(number, handler))
+
+    def _getsignal(self, number: int) -> Any:
+        return self._as_seen(self._get_signal(number))
+
+    def _as_seen(self, handler: Any) -> Any:
+        return signal.SIG_DFL if handler == self._at_signal else handler
 
     def _before(self, end: "Callable[..., Any]") -> "Callable[..., Any]":
         def ending(*arguments: Any, **named: Any) -> Any:
             handlers = _undisturbed()
             self._save()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+            _restore(handlers)
             return end(*arguments, **named)
 
         return ending
@@ -154,17 +190,22 @@ def _adapt(cov: Any) -> str:
         given = [each for each in given if each == "thread"]  # the others need the C tracer
     elif given in ([], ["thread"]) and importlib.util.find_spec("greenlet") is not None:
         given = ["thread", "greenlet"]
-    cov.set_option("run:concurrency", given or ["thread"])
     monitoring = (
         sys.version_info >= (3, 14 if config.branch else 12) and not config.dynamic_context and not config.timid
     )
+    options = {
+        "concurrency": given or ["thread"],
+        "sigterm": False,
+        "patch": [],
+        "plugins": [],  # rr's Python, which makes the reports, has not got them
+        "disable_warnings": [*config.disable_warnings, "no-ctracer", "no-sysmon", "module-not-imported"],
+    }  # type: Dict[str, Any]
     if not fast and monitoring:
-        cov.set_option("run:core", "sysmon")
-    cov.set_option("run:sigterm", False)
-    cov.set_option("run:patch", [])
-    cov.set_option("run:plugins", [])  # rr's Python, which makes the reports, has not got them
+        options["core"] = "sysmon"
+    for name, value in options.items():
+        if hasattr(config, name):  # an app's own, older coverage.py has not all of them
+            cov.set_option("run:" + name, value)
     cov.set_option("run:omit", [*(config.run_omit or []), os.path.join(_HERE, "*")])
-    cov.set_option("run:disable_warnings", [*config.disable_warnings, "no-ctracer", "no-sysmon", "module-not-imported"])
     return "C" if fast else "sys.monitoring" if monitoring else "Python"
 
 
@@ -180,17 +221,22 @@ def _undisturbed() -> Dict[int, Any]:  # noqa: UP006
     """From here on no signal breaks in: supervisors send several, and each handler may end the process. Returns the
     handlers that were there."""
     before = {}  # type: Dict[int, Any]
-    if not _in_main_thread():
-        return before  # handlers run in the main thread, and so disturb nobody here
-    for number in _ENDS:
-        handler = signal.getsignal(number)
+    waiting = list(_ENDS) if _in_main_thread() else []  # handlers run in the main thread, and disturb no other
+    while waiting:
         try:
-            signal.signal(number, signal.SIG_IGN)
-        except BaseException:  # a signal came just before: its handler has run here, and wants the end that is coming
-            signal.signal(number, signal.SIG_IGN)
-        if handler is not None:  # None: not set by Python, and so not to be set again by it
-            before[number] = handler
+            handler = signal.getsignal(waiting[0])
+            if handler is not None:  # None: not set by Python, and so not to be set again by it
+                before.setdefault(waiting[0], handler)
+            signal.signal(waiting[0], signal.SIG_IGN)
+            waiting.pop(0)
+        except BaseException:  # noqa: S112 - a signal came just before; its handler wants the end that is coming
+            continue
     return before
+
+
+def _restore(handlers: Dict[int, Any]) -> None:  # noqa: UP006
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _in_main_thread() -> bool:

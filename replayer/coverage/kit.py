@@ -12,9 +12,11 @@ relative to the folder: it may be copied anywhere, such as into a container.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +71,7 @@ def make_kit(
         "base": None if elsewhere or config is None else str(config.parent),
         "config": None if config is None else config.name if elsewhere else str(config),
         "keep_sources": elsewhere,
+        "oldest": _oldest_python(),
     }
     (folder / "settings.json").write_text(json.dumps(settings))
     if elsewhere:
@@ -117,3 +120,9 @@ def _installed() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise CoverageError("rr's own Python has no coverage.py.", remedy="Install rr again, or `coverage` beside it.")
     return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _oldest_python() -> list[int]:
+    """That it runs in."""
+    number = re.search(r">=\s*(\d+)\.(\d+)", importlib.metadata.metadata("coverage")["Requires-Python"])
+    return [int(number[1]), int(number[2])] if number else [3, 8]

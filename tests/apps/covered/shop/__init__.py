@@ -1,0 +1,1 @@
+"""What the app that is measured does."""
