@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from intercept.clock_library import Kind, Library
+from intercept.clock_library import FAKETIME_SETTINGS, Kind, Library
 from intercept.unmoved import Unmoved, unmoved
 
 VARIABLE = "RR_CLOCK"
@@ -84,7 +84,7 @@ class MovedClock(Clock):
         made = {"LD_PRELOAD": f"{self._library}:{others}" if others else self._library}
         if self._kind is Kind.OWN:
             return {**made, VARIABLE: str(self._file)}
-        return {**made, "FAKETIME_TIMESTAMP_FILE": str(self._text_file), "FAKETIME_NO_CACHE": "1"}
+        return {**made, **FAKETIME_SETTINGS, "FAKETIME_TIMESTAMP_FILE": str(self._text_file)}
 
     def left_behind(self, processes: Iterable[int]) -> list[Unmoved]:
         return unmoved(processes, str(self._file) if self._kind is Kind.OWN else self._library)

@@ -34,6 +34,11 @@ _NEEDED = ("libpthread.so.0", "libdl.so.2")
 _COMPILERS = ("cc", "gcc", "clang")
 _CEILING = 120.0  # seconds that a compiler may take; zig builds parts of itself at first
 _FAKETIME = ("libfaketime.so.1", "faketime/libfaketime.so.1")
+FAKETIME_SETTINGS = {
+    "FAKETIME_NO_CACHE": "1",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "DONT_FAKE_MONOTONIC": "1",  # as older versions call it
+}
 _FOLDERS = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/{machine}-linux-gnu")
 
 
@@ -150,9 +155,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _faketime(machine: str) -> Library | None:
-    for folder in _FOLDERS:
-        for name in _FAKETIME:
-            path = Path(folder.format(machine=machine)) / name
-            if path.is_file():
-                return Library(path, Kind.FAKETIME)
-    return None
+    places = (Path(folder.format(machine=machine)) / name for folder in _FOLDERS for name in _FAKETIME)
+    return next((Library(path, Kind.FAKETIME) for path in places if path.is_file() and _sleeps(path)), None)
+
+
+def _sleeps(faketime: Path) -> bool:
+    """Version 0.9.10, Debian 12's, makes every sleep fail while monotonic clocks are left alone."""
+    environment = {**os.environ, **FAKETIME_SETTINGS, "LD_PRELOAD": str(faketime), "FAKETIME": "-100000"}
+    command = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(0.001)"]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=_CEILING, check=False).returncode == 0

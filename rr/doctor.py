@@ -6,11 +6,15 @@ import os
 import platform
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from intercept import memory
+from intercept.clock import MovedClock
+from intercept.clock_library import Kind, Library, NoLibrary, find
 from intercept.gate import Gate
 from intercept.namespace import Namespace
 from intercept.resolver import name_servers
@@ -31,7 +35,7 @@ def doctor() -> int:
     """Check all; returns 2 if recording natively is not possible."""
     console = Console()
     bad = False
-    checks: list[Callable[[], list[Finding]]] = [_system, _namespace, _memory, _names, _programs, _other_rr]
+    checks: list[Callable[[], list[Finding]]] = [_system, _namespace, _memory, _names, _clock, _programs, _other_rr]
     for check in checks:
         for finding in check():
             mark = {True: "ok      ", False: "MISSING ", None: "without "}[finding.good]
@@ -123,6 +127,32 @@ def _names() -> list[Finding]:
     return [Finding(True, "name servers: " + ", ".join(host for host, _port in servers))]
 
 
+def _clock() -> list[Finding]:
+    """Moved for real: only that tells whether the library loads here."""
+    library = find()
+    if isinstance(library, NoLibrary):
+        return [Finding(None, f"time travel ({library.why}): tests run at today's time", library.remedy)]
+    if not _moves(library):
+        return [Finding(None, f"time travel: {library.path} does not load here", "Tests run at today's time.")]
+    if library.kind is Kind.FAKETIME:
+        remedy = "It is slower, and some waits end early. With a C compiler (apt install gcc), rr makes one of its own."
+        return [Finding(True, f"time travel, by libfaketime: {library.path}", remedy)]
+    return [Finding(True, f"time travel, by {library.kind.value}: {library.path}")]
+
+
+def _moves(library: Library) -> bool:
+    folder = memory.public()
+    try:
+        clock = MovedClock(library, folder, 10**18)
+        environment = {**os.environ, **clock.environment(os.environ)}
+        command = [sys.executable, "-I", "-S", "-c", "import time; print(int(time.time()))"]
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False).stdout
+        clock.close()
+        return said.strip().isdigit() and abs(int(said) - 10**9) < 60
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _programs() -> list[Finding]:
     found = []
     if shutil.which("docker") is None:
@@ -146,8 +176,6 @@ def _docker_answers() -> bool:
 
 def _other_rr() -> list[Finding]:
     """Debian has an `rr` of Mozilla's; a user may call that one and wonder."""
-    import sys
-
     mine = Path(sys.argv[0]).resolve()
     others = []
     for folder in os.environ.get("PATH", "").split(os.pathsep):

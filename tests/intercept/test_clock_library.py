@@ -74,10 +74,12 @@ def test_a_compiler_that_fails_is_passed_over(tmp_path: Path, monkeypatch: pytes
     assert isinstance(find(), Library)
 
 
-def test_libfaketime_is_the_second_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libfaketime_is_the_second_choice_if_programs_can_sleep_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = tmp_path / "lib" / "faketime" / "libfaketime.so.1"
     other.parent.mkdir(parents=True)
-    other.touch()
+    build(other, [program("gcc")])
     monkeypatch.setattr(clock_library, "_FOLDERS", (str(tmp_path / "lib"),))
     own = find()
     assert isinstance(own, Library)
@@ -85,6 +87,10 @@ def test_libfaketime_is_the_second_choice(tmp_path: Path, monkeypatch: pytest.Mo
     own.path.unlink()
     no_compiler(monkeypatch)
     assert find() == Library(other, Kind.FAKETIME)
+    broken = tmp_path / "broken.c"
+    broken.write_text("int clock_nanosleep(int a, int b, void *c, void *d) { return 22; }")
+    subprocess.run([program("gcc"), "-shared", "-fPIC", "-o", other, broken], check=True)
+    assert isinstance(find(), NoLibrary)
 
 
 def test_a_cache_that_others_may_write_is_not_used(cache: Path) -> None:
