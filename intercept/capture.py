@@ -77,6 +77,8 @@ class Capture:
             self._public = memory.public()
             self._authority = new_authority()
             self._trust = trust(self._authority, self._public, os.environ)
+            for note in self._trust.notes:
+                on_notice(note)
         else:
             self._authority, self._trust = beside.authority, Trust(beside.roots, {})
         self._covers = unix_sockets.covers(unix, session.path)
@@ -99,8 +101,10 @@ class Capture:
         """Whether `connect()` ends as without rr."""
         return self.namespace.inside.has_queue
 
-    def start(self, command: str, environment: Mapping[str, str], folder: str) -> None:
-        self.namespace.start(["/bin/sh", "-c", command], {**environment, **self._trust.environment}, folder)
+    def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None = None) -> None:
+        """With `output` the app writes there, else where rr does."""
+        environment = {**environment, **self._trust.environment}
+        self.namespace.start(["/bin/sh", "-c", command], environment, folder, output)
 
     def exit_code(self) -> int | None:
         """The app's (negative: ended by that signal); None while it runs."""

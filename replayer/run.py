@@ -74,6 +74,8 @@ class Plan:
     kit: Kit | None = None  # which the app is to be measured with
     container: Callable[[], ContainerApp] | None = None  # opens the app that the command starts, if in a container
     with_deps: bool = False  # what else the command starts runs as well
+    scene: Scene | None = None  # where the app runs, if not where the other settings say
+    pauses: Mapping[str, float] = field(default_factory=dict)  # seconds to wait after a test, by its name
     keep_alive: bool = False  # after the tests the app stays, until it is stopped by hand
 
     @property
@@ -83,7 +85,7 @@ class Plan:
 
     @property
     def is_mocked(self) -> bool:
-        return self.mocking and self.base_path is None
+        return self.mocking and self.base_path is None and self.scene is None
 
 
 @dataclass(slots=True)
@@ -172,6 +174,8 @@ class SetRun:
 
     def _scene(self, answers: Answers) -> Scene:
         plan = self._plan
+        if plan.scene is not None:
+            return plan.scene
         if plan.base_path:
             return Elsewhere(plan.base_path)
         if not plan.mocking:
@@ -267,6 +271,7 @@ class SetRun:
             self._check_alive(stage)
             result = await self._test(stage, replay, answers, test)
             self._on_test(result)
+            await asyncio.sleep(self._plan.pauses.get(test.name, 0))
             self._red = self._red or result.verdict is not Verdict.PASSED
             if self._plan.fail_fast and result.verdict is not Verdict.PASSED:
                 self.outcome.warnings.append(f"stopped after {result.name}: --fail-fast")
@@ -320,10 +325,10 @@ class SetRun:
             await self._perhaps_dead(stage)
             effects = self._without_passed(replay.end_test(time.time_ns()), answers)
             took = time.time() - started
-            verdict = Verdict.FAILED if stage.exit_code() is None else Verdict.ERRORED
-            return TestResult(
-                verdict=verdict, reasons=(got.problem or "",), took=took, **facts, **self._said(effects, answers)
-            )
+            sealed = tuple(dict.fromkeys(answers.sealed))  # what the app was told was not what it was told before
+            verdict = Verdict.FAILED if stage.exit_code() is None and not sealed else Verdict.ERRORED
+            reasons = (*sealed, got.problem or "")
+            return TestResult(verdict=verdict, reasons=reasons, took=took, **facts, **self._said(effects, answers))
         response: HttpResponse = got.response
         answer = replay.response(HTTP.response_values(recorded.response), HTTP.response_values(response))
         expected: HttpResponse = self._loaded.response(case, replay.bindings.actual) or HttpResponse(status=0)
@@ -401,6 +406,8 @@ class SetRun:
         warnings = self.outcome.warnings
         if self._complete:
             self.outcome.unused = replay.unused()
+        if self._plan.scene is not None:
+            return
         if not isinstance(stage, Hermetic):
             warnings.append("no mocks were served and no calls looked at: only the responses were compared")
             return

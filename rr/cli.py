@@ -274,6 +274,42 @@ def replay(
 
 
 @app.command()
+def rerecord(
+    command: Command = None,
+    container_name: ContainerName = None,
+    build_delay: BuildDelay = None,
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    test_sets: Annotated[
+        str | None, typer.Option("-t", "--test-sets", help="The test sets to record anew, with commas. Default: all.")
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("-d", "--delay", help="How long the app may take to start: a ceiling, no nap.")
+    ] = None,
+    api_timeout: Annotated[
+        str | None, typer.Option("--api-timeout", help="How long the app may take to answer one request.")
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Send a set's requests again to the app and its real dependencies, and write what has changed into the files.
+
+    Ids, times and names stay where only they are new: the diff shows what changed in meaning.
+    """
+    from rr.rerecord import Options, rerecord
+
+    flags = {
+        "command": command,
+        "path": str(path) if path is not None else None,
+        "container_name": container_name,
+        "build_delay": build_delay,
+        "test.delay": delay,
+        "test.api_timeout": api_timeout,
+        "test.test_sets": test_sets.split(",") if test_sets else None,
+    }
+    return rerecord(Options(flags=flags, config_folder=config_path or Path(), debug=debug))
+
+
+@app.command()
 def doctor(debug: Debug = False) -> int:
     """Check what this machine offers, and say how to get what is missing."""
     from rr.doctor import doctor

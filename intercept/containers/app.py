@@ -78,6 +78,18 @@ class ContainerApp(ABC):
         assert self.made is not None
         return self.made[1]
 
+    def published(self, port: int) -> tuple[str, int]:
+        """Where a port of the app is on this machine. Raises `ContainerError` if it is nowhere."""
+        self.agent.reload()
+        bound = (self.agent.attrs["NetworkSettings"].get("Ports") or {}).get(f"{port}/tcp")
+        if not bound:
+            raise ContainerError(
+                f"{self.name} does not publish its port {port}, and so rr cannot reach it.",
+                remedy=f'Publish it: ports: ["{port}:{port}"].',
+            )
+        host = bound[0].get("HostIp") or "127.0.0.1"
+        return "127.0.0.1" if host in ("0.0.0.0", "::") else host, int(bound[0]["HostPort"])
+
     def has_java(self) -> bool:
         return any(name.startswith("JAVA_") for name in self.environment)
 

@@ -55,7 +55,7 @@ class ContainerCapture:
         self.stopped: str | None = None
         self.drained = False
 
-    def start(self, command: str, environment: Mapping[str, str], folder: str) -> None:
+    def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None = None) -> None:
         """Create, put the agent in its place, and then run the user's own command."""
         app = self._app
         seed = {"PYTHONHASHSEED": environment["PYTHONHASHSEED"]} if "PYTHONHASHSEED" not in app.environment else {}
@@ -75,7 +75,7 @@ class ContainerCapture:
         self._pipe.send(say(order))
         self._hear_until("ready", _READY)
         self._began = time.monotonic()
-        self._process = app.spawn(app.foreground())
+        self._process = app.spawn(app.foreground(), stdout=output, stderr=output)
         threading.Thread(target=self._wait_for_app, daemon=True).start()
 
     # -- while it runs -------------------------------------------------------------------------------------------

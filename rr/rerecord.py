@@ -1,0 +1,453 @@
+"""`rr rerecord`: a test set's requests once more, to the app and its real dependencies; what changed goes to the files.
+
+The new recording is made in memory, as any other; then it is merged into the old one (`replayer/merging`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from intercept import memory, unix_sockets
+from intercept.capture import Capture
+from intercept.sockdiag import Listener
+from recorder.recording import Recording
+from replayer.loading import LoadedSet
+from replayer.merging.alignment import align
+from replayer.merging.sameness import Sameness
+from replayer.merging.sets import Merged, Side, merge
+from replayer.report.verdict import TestResult
+from replayer.run import STOP, Outcome, Plan, SetRun
+from replayer.scene import Scene, Steps
+from replayer.sending import connected
+from rr import recover
+from rr.command import for_replay, is_stored
+from rr.console import Console
+from rr.record import KEPLOY, app_environment
+from rr.recover import many, shown
+from rr.settings import Settings, load_settings
+from testset import placeholders, revision
+from testset.errors import NoTestSetError, RelayError, RRError, UsageError
+from testset.files import write_whole
+from testset.model import Document
+from testset.redaction import Redactor
+from testset.rewrite import set_to
+from testset.secrets import FILE_NAME, Vault
+from testset.store import TestSet, TestSetStore
+from testset.text import iter_documents, to_text
+
+if TYPE_CHECKING:
+    from intercept.containers.app import ContainerApp
+    from intercept.containers.capture import ContainerCapture
+
+_TURN = 0.005  # seconds between two looks at what the app does
+_LONGEST_PAUSE = 10.0  # seconds that a call after a response is waited for
+_SETTLE = 0.05  # seconds after each test: what it has set off begins in them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said."""
+
+    flags: Mapping[str, Any]
+    config_folder: Path
+    debug: bool
+
+
+def rerecord(options: Options) -> int:
+    """Returns 0 when all sets have been recorded anew, changed or not; 2 when one could not."""
+    console = Console(out=sys.stderr, debug=options.debug)
+    settings = load_settings(options.config_folder, options.flags)
+    store = TestSetStore(settings.path / KEPLOY)
+    names = settings.test.test_sets or tuple(store.names())
+    sets = [each for each in map(store.get, names) if each.test_paths()]
+    if not sets:
+        raise NoTestSetError(f"There is no test set with tests in {store.root}.")
+    code = 0
+    with _interruptible() as interrupted:
+        for each in sets:
+            if interrupted():
+                return 130
+            try:
+                _Rerecording(console, settings, options, store, each, interrupted).run()
+            except RRError as error:
+                if options.debug:
+                    raise
+                console.error(error)
+                code = 2
+    return code
+
+
+class _Rerecording:
+    """One test set."""
+
+    def __init__(
+        self,
+        console: Console,
+        settings: Settings,
+        options: Options,
+        store: TestSetStore,
+        test_set: TestSet,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._console = console
+        self._settings = settings
+        self._options = options
+        self._store = store
+        self._set = test_set
+        self._interrupted = interrupted
+        self._sent: list[str] = []
+
+    def run(self) -> None:
+        console, name = self._console, self._set.name
+        loaded = LoadedSet(self._set, self._store.vault())
+        command = self._command(loaded)
+        folder = memory.scratch()
+        try:
+            scratch = TestSetStore(folder / KEPLOY)
+            scratch.root.mkdir()
+            if (sealed := self._store.root / FILE_NAME).exists():
+                shutil.copy(sealed, scratch.root / FILE_NAME)
+            vault = scratch.vault()
+            vault.values()  # raises now rather than at the first secret
+            redactor = Redactor(vault, self._settings.redact.rules())
+            console.hide(redactor.redact_text)
+            console.headline(
+                f"Recording {name} anew", f"{many(len(loaded.tests), 'test')}, {redactor.mask_command(command)}"
+            )
+            outcome = self._record(loaded, command, scratch, redactor)
+            if outcome.reason:
+                console.error(outcome.reason)
+                for line in outcome.log.splitlines():
+                    console.note(f"    {line}")
+                raise UsageError(
+                    f"{name} was not recorded anew, and is as it was.",
+                    remedy="The app must start, with its real dependencies there, and answer all the tests.",
+                )
+            self._merge(scratch.get(name), vault)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    # -- the new recording ---------------------------------------------------------------------------------------
+
+    def _command(self, loaded: LoadedSet) -> str:
+        settings = self._settings
+        command = settings.command or loaded.config.command or ""
+        if not settings.command or is_stored(settings):
+            command, missing = for_replay(command, self._store.vault())
+            if missing:
+                raise UsageError(f"The command's {missing[0]} cannot be unsealed here.", remedy="Set RR_KEY.")
+        if not command:
+            raise UsageError("Nothing says how the app is started.", remedy='Say it: rr rerecord -c "python app.py".')
+        return command
+
+    def _record(self, loaded: LoadedSet, command: str, scratch: TestSetStore, redactor: Redactor) -> Outcome:
+        settings, name = self._settings, self._set.name
+        app = self._container(command)
+        facts = recover.facts(
+            scratch,
+            name,
+            command,
+            self._options.config_folder,
+            self._options.flags,
+            container=(app.name, app.environment) if app is not None else None,
+        )
+        facts["passing"] = True
+        session = memory.create(facts, settings.journal.limit)
+        redactor.expect(facts["environment"], command)
+        try:
+            with contextlib.ExitStack() as stack:
+                if app is not None:
+                    stack.callback(app.close)
+                capture = self._capture(session, app)
+                stack.enter_context(capture)
+                writer = stack.enter_context(scratch.create(name, redactor.vault))
+                recording = Recording(
+                    session,
+                    writer,
+                    redactor,
+                    recover.wanted(settings, (), ()),
+                    spill_limit=settings.journal.spill,
+                    memory_limit=settings.journal.limit,
+                )
+                try:
+                    scene = _Recorded(capture, recording, app)
+                    outcome = asyncio.run(
+                        SetRun(loaded, self._plan(loaded, command, scene), self._told, self._interrupted).run()
+                    )
+                    with contextlib.suppress(RelayError):
+                        capture.drain()
+                    capture.close()
+                    recover.finish(self._console, recording)
+                finally:
+                    recording.close(keep=False)
+        finally:
+            shutil.rmtree(session.path, ignore_errors=True)
+        return outcome
+
+    def _capture(self, session: memory.SessionFolder, app: ContainerApp | None) -> Capture | ContainerCapture:
+        settings = self._settings
+        if app is not None:
+            from intercept.containers.capture import ContainerCapture
+
+            return ContainerCapture(session, settings.journal.limit, app, sync=False, on_notice=self._console.warning)
+        return Capture(
+            session,
+            settings.journal.limit,
+            unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
+            on_notice=self._console.warning,
+        )
+
+    def _container(self, command: str) -> ContainerApp | None:
+        from intercept.containers.commands import parse
+
+        parsed = parse(command)
+        if parsed is None:
+            return None
+        from intercept.containers.app import Around
+        from intercept.containers.apps import open_app
+        from intercept.containers.image import default_base
+
+        around = Around(
+            told=self._console.note,
+            interrupted=self._interrupted,
+            agent_base=self._settings.agent_image or default_base(),
+            ceiling=self._settings.build_delay,
+            quiet=not self._options.debug,
+        )
+        return open_app(parsed, self._settings.container_name, around)
+
+    def _plan(self, loaded: LoadedSet, command: str, scene: Scene) -> Plan:
+        settings, config = self._settings, loaded.config
+        environment = app_environment()
+        if config.hash_seed is not None:
+            environment["PYTHONHASHSEED"] = str(config.hash_seed)
+        if config.time_zone:
+            environment["TZ"] = config.time_zone
+        return Plan(
+            command=command,
+            folder=os.getcwd(),
+            environment=environment,
+            delay=settings.test.delay,
+            health_url=settings.test.health_url,
+            api_timeout=settings.test.api_timeout,
+            show_output=self._options.debug,
+            scene=scene,
+            pauses=_pauses(loaded),
+        )
+
+    def _told(self, result: TestResult) -> None:
+        self._sent.append(result.name)
+        self._console.counter(f"{result.name} sent …")
+
+    # -- and what it changes -----------------------------------------------------------------------------------------
+
+    def _merge(self, fresh: TestSet, vault: Vault) -> None:
+        self._console.counter("")
+        old, new = _side(self._set), _side(fresh)
+        sent = [old.tests[name] for name in self._sent if name in old.tests]
+        answered = sorted(new.tests.values(), key=lambda one: new.started_ns[one.name])
+        pairs = align(sent, answered, Sameness())
+        new_of = {sent[a].name: answered[b].name for a, b in pairs if a is not None and b is not None}
+        lost = [one.name for one in sent if one.name not in new_of]
+        if lost:
+            self._console.warning(f"not recorded anew, and left as they were: {', '.join(lost)}")
+        merged = _with_secrets(merge(old, new, new_of), self._store.vault(), vault)
+        if merged.is_empty:
+            self._console.headline(
+                f"{self._set.name}: nothing has changed", f"{many(len(new_of), 'test')} recorded anew"
+            )
+            return
+        self._write(merged, fresh)
+        changes = [
+            (len(merged.tests), "test changed", "tests changed"),
+            (len(merged.changed), "mock changed", "mocks changed"),
+            (len(merged.added), "mock new", "mocks new"),
+            (len(merged.removed), "mock gone", "mocks gone"),
+        ]
+        told = ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in changes if count)
+        self._console.headline(f"{self._set.name}: {told}", f"in {shown(self._set.path)}")
+        self._console.next([("git diff", "shows what has changed in meaning, and nothing else")])
+
+    def _write(self, merged: Merged, fresh: TestSet) -> None:
+        for path in self._set.test_paths():
+            for _, document in iter_documents(path):
+                if document.name in merged.tests:
+                    text = path.read_text("utf-8")
+                    write_whole(path, set_to(text, _tree(merged.tests[document.name]), path=path).encode())
+        path = self._set.mocks_path() or self._set.path / "mocks.yml"
+        texts = {} if not path.exists() else {one.parsed().name: one.text for one in revision.texts(path)}
+        pieces = []
+        for mock in merged.mocks:
+            if mock.old is None:
+                pieces.append(to_text(mock.document))
+            elif mock.old == mock.document:
+                pieces.append(texts[mock.old.name])
+            else:
+                pieces.append(set_to(texts[mock.old.name], _tree(mock.document), path=path))
+        whole = "---\n".join(piece if piece.endswith("\n") else piece + "\n" for piece in pieces)
+        if not path.exists() or path.read_text("utf-8") != whole:
+            write_whole(path, whole.encode())
+        assets = fresh.path / "assets"
+        for asset in assets.iterdir() if assets.is_dir() else ():
+            if asset.name in whole or any(asset.name in str(one.spec) for one in merged.tests.values()):
+                target = self._set.path / "assets" / asset.name
+                target.parent.mkdir(exist_ok=True)
+                shutil.copyfile(asset, target)
+
+
+class _Recorded(Scene):
+    """The app under recording, with its real dependencies."""
+
+    def __init__(self, capture: Capture | ContainerCapture, recording: Recording, app: ContainerApp | None) -> None:
+        self._capture = capture
+        self._recording = recording
+        self._container = app
+        self._pumping: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def __aenter__(self) -> _Recorded:
+        self._pumping = asyncio.get_running_loop().create_task(self._pump())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._pumping is not None
+        self._pumping.cancel()
+
+    async def _pump(self) -> None:
+        while True:
+            if not self._stopping:
+                self._work()
+            await asyncio.sleep(_TURN)
+
+    def _work(self) -> None:
+        self._capture.look()
+        self._recording.make_room()
+        self._recording.work(256 << 10)
+
+    def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
+        self._capture.start(command, environment, folder, output)
+
+    def exit_code(self) -> int | None:
+        return self._capture.exit_code()
+
+    def stop(self, steps: Steps) -> int:
+        self._stopping = True  # from here on it is this thread that looks
+
+        def meanwhile() -> bool:
+            self._work()
+            return False
+
+        return self._capture.stop(STOP, meanwhile)
+
+    def listeners(self) -> frozenset[Listener]:
+        if isinstance(self._capture, Capture):
+            return frozenset(door.inside for door in self._capture.doors())
+        return frozenset()
+
+    def listens(self, port: int) -> bool:
+        if self._container is None:
+            return super().listens(port)
+        try:
+            socket.create_connection(self._container.published(port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        if isinstance(self._capture, Capture):
+            door = next((one for one in self._capture.doors() if one.inside.port == port), None)
+            if door is None:
+                raise ConnectionRefusedError
+            host, port = door.listener.getsockname()[:2]
+            return await connected({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
+        assert self._container is not None
+        return await connected(*self._container.published(port))
+
+
+def _side(test_set: TestSet) -> Side:
+    tests = {one.name: one for one in test_set.tests()}
+    return Side(tests, [document for _, document in test_set.mocks()], _beginnings(test_set))
+
+
+def _beginnings(test_set: TestSet) -> dict[str, int]:
+    loaded = LoadedSet(test_set, Vault(test_set.path / FILE_NAME))
+    return {one.name: one.exchange.started_ns for one in loaded.tests}
+
+
+def _pauses(loaded: LoadedSet) -> dict[str, float]:
+    """How long each test is to be left alone after its response: as long as its last call took to end, twice."""
+    ended = {test.name: test.exchange.ended_ns for test in loaded.tests}
+    later: dict[str, int] = {}
+    for mock in loaded.mocks():
+        if mock.owner in ended:
+            later[mock.owner] = max(later.get(mock.owner, 0), mock.exchange.ended_ns - ended[mock.owner])
+    return {name: min(_LONGEST_PAUSE, _SETTLE + 2 * max(0, later.get(name, 0)) / 1e9) for name in ended}
+
+
+def _with_secrets(merged: Merged, vault: Vault, fresh: Vault) -> Merged:
+    """Secrets that are new get their names in the set's own vault."""
+    known = set(vault.names())
+    names: dict[str, str] = {}
+
+    def own(name: str) -> str:
+        if name in known:
+            return placeholders.placeholder(name)
+        if name not in names:
+            names[name] = vault.seal(fresh.value(name), name.rpartition("-")[0])
+        return names[name]
+
+    def renamed(tree: Any) -> Any:
+        if isinstance(tree, str):
+            return placeholders.replace(tree, own) if "{{" in tree else tree
+        if isinstance(tree, Mapping):
+            return {key: renamed(value) for key, value in tree.items()}
+        return [renamed(one) for one in tree] if isinstance(tree, list) else tree
+
+    tests = {name: replace(one, spec=renamed(one.spec)) for name, one in merged.tests.items()}
+    mocks = [
+        one
+        if one.document == one.old
+        else replace(one, document=replace(one.document, spec=renamed(one.document.spec)))
+        for one in merged.mocks
+    ]
+    vault.save()
+    return Merged(tests, mocks, merged.removed)
+
+
+def _tree(document: Document) -> dict[str, Any]:
+    return {
+        "version": document.version, "kind": document.kind, "name": document.name, "spec": document.spec,
+        **document.extra,
+    }  # fmt: skip
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the recording in order, and leaves the files as they were; the second at once."""
+    interrupts: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if interrupts:
+            raise KeyboardInterrupt
+        interrupts.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(interrupts)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
