@@ -62,7 +62,7 @@ class Answers:
         self.way_out = way_out
         self.loaded = loaded
         self.replay = replay
-        self._told = told
+        self.told = told
         self.misses: list[tuple[str, Miss]] = []
         self.warnings: list[str] = []
         self.faults: list[str] = []  # of rr's own: a test in which there was one proves nothing
@@ -162,7 +162,7 @@ class Answers:
         try:
             return self.loaded.unsealed(mock, self.replay.bindings.actual)
         except SecretError as error:
-            self._told(f"{mock.name}: {error}")
+            self.told(f"{mock.name}: {error}")
             self.sealed.append(f"{mock.name}: {error}")
             return mock.exchange
 

@@ -97,11 +97,11 @@ class ServedAnswers(Answers):
         found = super().find(room, server, request)
         if len(self.misses) > before:
             title, miss = self.misses[-1]
-            self._told(
+            self.told(
                 f"no mock for {title}" + (f" (nearest: {miss.nearest}; {miss.difference})" if miss.nearest else "")
             )
         for warning in self.warnings:
-            self._told(warning)
+            self.told(warning)
         self.warnings.clear()
         if len(self.misses) >= _FORGET_AFTER:  # a server runs for days: what it told is not kept
             self.misses.clear()

@@ -102,6 +102,8 @@ class Stage(Hermetic):
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""
         answers.certificates = Certificates(self._authority, self.clock.now_ns)
+        for note in self._trust.notes:
+            answers.told(note)
         answers.clock = self.clock
         self.doorman.serve(answers)
 

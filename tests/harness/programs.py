@@ -13,6 +13,7 @@ DEBIAN_PACKAGES = {
     "haproxy": "haproxy",
     "musl-gcc": "musl-tools",
     "java": "openjdk-17-jdk-headless",
+    "javac": "openjdk-17-jdk-headless",
     "keytool": "openjdk-17-jdk-headless",
     "nginx": "nginx-light",
     "node": "nodejs",

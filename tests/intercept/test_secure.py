@@ -145,3 +145,11 @@ def test_no_key_is_left_in_a_file(authority: bytes, tmp_path: Path, monkeypatch:
     server(authority)
     assert not list(tmp_path.iterdir())
     assert ssl.OP_NO_COMPRESSION in server_context(Authority.of(authority).leaf("x", datetime.now(UTC))).options
+
+
+def test_a_machine_that_trusts_nobody(authority: bytes, tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_bytes(b"\n")
+    near, far = client(tmp_path / "none.pem"), server(authority)
+    talk(near, far)
+    assert near.failed is not None
+    assert Fault.of(near.failed) is Fault.UNKNOWN

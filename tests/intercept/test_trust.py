@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
-import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from intercept.authority import certificate_of, new_authority
-from intercept.trust import key_store, trust
+from intercept.authority import Authority, certificate_of, new_authority
+from intercept.key_stores import key_store
+from intercept.secure import Secure, server_context
+from intercept.trust import trust
 
 
 @pytest.fixture
@@ -45,9 +47,77 @@ def test_node_gets_rr_beside_what_it_has(folder: Path, tmp_path: Path) -> None:
     assert subjects(company) < subjects(Path(made.environment["NODE_EXTRA_CA_CERTS"]))
 
 
-def test_a_bundle_that_is_not_there_is_none(folder: Path) -> None:
-    made = trust(new_authority(), folder, {"REQUESTS_CA_BUNDLE": "/nowhere/at/all.pem"})
+def a_broken_one(path: Path) -> None:
+    whole = certificate_of(new_authority()).decode()
+    path.write_text(whole[:100] + "AAAA" + whole[100:])
+
+
+UNUSABLE: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda path: None,
+    "garbage": lambda path: path.write_bytes(b"\xff\x00 no certificate"),
+    "empty": lambda path: path.touch(),
+    "broken": a_broken_one,
+    "a folder without any": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_bundle_that_cannot_be_used_stays_what_it_is(kind: str, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "company.pem"
+    UNUSABLE[kind](path)
+    made = trust(new_authority(), folder, {"REQUESTS_CA_BUNDLE": str(path), "NODE_EXTRA_CA_CERTS": str(path)})
+    assert "REQUESTS_CA_BUNDLE" not in made.environment
+    assert "AWS_CA_BUNDLE" not in made.environment, "boto3 looks at the other one then"
+    assert len(subjects(Path(made.environment["NODE_EXTRA_CA_CERTS"]))) == 1, "Node goes on without it"
     assert subjects(Path(made.environment["SSL_CERT_FILE"]))
+    assert [note.partition(",")[0] for note in made.notes] == [
+        f"REQUESTS_CA_BUNDLE names {path}",
+        f"NODE_EXTRA_CA_CERTS names {path}",
+    ]
+
+
+def test_openssl_finds_rr_in_a_folder_when_its_file_is_none(folder: Path) -> None:
+    """It goes on with its folders, and so must whoever takes no notice of the file."""
+    authority = new_authority()
+    made = trust(authority, folder, {"SSL_CERT_FILE": "/nowhere/at/all.pem"})
+    assert not {"SSL_CERT_FILE", "CURL_CA_BUNDLE"} & set(made.environment)
+    assert "REQUESTS_CA_BUNDLE" in made.environment, "it does not look there"
+    folders = made.environment["SSL_CERT_DIR"].split(os.pathsep)
+    assert len(folders) > 1, "those of the machine stay"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(capath=folders[0])
+    server = Secure(server_context(Authority.of(authority).leaf("api.test", datetime.now(UTC))), is_server=True)
+    client = Secure(context, is_server=False, name="api.test")
+    for _ in range(4):
+        server.receive(client.outgoing())
+        client.receive(server.outgoing())
+    assert client.established, client.failed
+
+
+def test_a_folder_of_certificates(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "0badcafe.0").write_bytes(certificate_of(new_authority()))
+    made = trust(new_authority(), folder, {"SSL_CERT_DIR": f"/nowhere:{tmp_path / 'certs'}"})
+    assert subjects(tmp_path / "certs" / "0badcafe.0") <= subjects(made.roots)
+
+
+def test_java_s_own_key_store_is_among_the_roots(folder: Path, tmp_path: Path) -> None:
+    company = certificate_of(new_authority())
+    (tmp_path / "company.pem").write_bytes(company)
+    (tmp_path / "company.jks").write_bytes(key_store([company]))
+    options = f"-Xmx64m -Djavax.net.ssl.trustStore={tmp_path / 'company.jks'} -Djavax.net.ssl.trustStoreType=PKCS12"
+    made = trust(new_authority(), folder, {"JDK_JAVA_OPTIONS": options})
+    assert subjects(tmp_path / "company.pem") <= subjects(made.roots)
+    told = made.environment["JDK_JAVA_OPTIONS"]
+    assert told.startswith(options + " -Djavax.net.ssl.trustStore="), "the last one counts"
+    assert told.endswith("trustStoreType=JKS")
+
+
+def test_a_key_store_that_cannot_be_read_stays_what_it_is(folder: Path) -> None:
+    options = "-Djavax.net.ssl.trustStore=/nowhere/company.jks"
+    made = trust(new_authority(), folder, {"JAVA_TOOL_OPTIONS": options})
+    assert "JAVA_TOOL_OPTIONS" not in made.environment
+    assert made.notes[0].startswith("JAVA_TOOL_OPTIONS names /nowhere/company.jks")
 
 
 def test_nothing_of_the_key_is_where_others_can_read(folder: Path) -> None:
@@ -60,17 +130,3 @@ def test_java_s_options_stay(folder: Path) -> None:
     made = trust(new_authority(), folder, {"JAVA_TOOL_OPTIONS": "-Xmx64m"})
     options = made.environment["JAVA_TOOL_OPTIONS"]
     assert options.startswith("-Xmx64m -Djavax.net.ssl.trustStore=")
-
-
-@pytest.mark.system
-def test_java_s_own_tool_reads_the_key_store(tmp_path: Path) -> None:
-    path = tmp_path / "store.jks"
-    path.write_bytes(key_store([certificate_of(new_authority()), certificate_of(new_authority())]))
-    tool = shutil.which("keytool")
-    assert tool is not None, "keytool comes with a JDK or a JRE: apt install openjdk-17-jre-headless"
-    shown = subprocess.run(
-        [tool, "-list", "-keystore", str(path), "-storepass", "changeit"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert shown.stdout.count("trustedCertEntry") == 2

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import ssl
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tests.harness.git_service import git_page, tiny_repository
 from tests.harness.mounts import Mounts
 from tests.harness.network import listens
 from tests.harness.processes import Running
+from tests.harness.programs import program
 from tests.harness.recorded import recorded_mocks
 from tests.harness.rr_command import RR
 from tests.harness.tls_server import Page, Request, TlsServer
@@ -47,11 +49,7 @@ PAGES = {
 }
 BAD = ("expired", "name")  # the services that are not as they should be
 WHOLE = {"binary": BINARY, "gzip": ORDERS, "chunked": TEXT, "unicode": ORDERS, "large": LARGE, "none": b""}
-PYTHON, NODE, JAVA = (
-    f"{sys.executable} {APPS / 'app.py'}",
-    f"node {APPS / 'server.js'}",
-    f"java {APPS / 'HttpsApp.java'}",
-)
+PYTHON, NODE = f"{sys.executable} {APPS / 'app.py'}", f"node {APPS / 'server.js'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ CLIENTS = {
     "axios": Client(f"{NODE} axios", "NODE_EXTRA_CA_CERTS"),
     "curl": Client(f"{PYTHON} curl", version="2"),
     "git": Client(f"{PYTHON} git", version="2", pages=("ls-remote", "clone")),
-    "Java's HttpClient": Client(JAVA, version="2", decodes=False),
+    "Java's HttpClient": Client("java HttpsApp", version="2", decodes=False),
 }
 
 
@@ -137,6 +135,11 @@ def as_it_was_sent(client: Client, answers: dict[str, dict[str, Any]]) -> None:
         assert "error" in answers[f"/{bad}/{client.pages[0]}"]
 
 
+def compiled(folder: Path) -> None:
+    """Java's app: to compile it whenever it starts takes seconds."""
+    subprocess.run([program("javac"), "-d", folder, APPS / "HttpsApp.java"], check=True, timeout=100)
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 def test_a_client_of_https(name: str, world: World, rr: RR, port: int, tmp_path: Path) -> None:
     client = CLIENTS[name]
@@ -144,6 +147,8 @@ def test_a_client_of_https(name: str, world: World, rr: RR, port: int, tmp_path:
     if client.trusts_by:
         rr = rr.with_settings(**{client.trusts_by: str(world.root)})
     command = f"{client.app} {port} {' '.join(world.urls)}"
+    if client.app.startswith("java"):
+        compiled(rr.folder)
 
     with Running([*rr.prefix, *command.split()], log=tmp_path / "direct.log", cwd=rr.folder, env=rr.env) as app:
         app.until(lambda: listens(port), "the app listens")
@@ -160,7 +165,7 @@ def test_a_client_of_https(name: str, world: World, rr: RR, port: int, tmp_path:
         ("https", client.version)
     }
     assert [mock.response_body for mock in mocks if mock.line.endswith("/large")] == [LARGE] * ("large" in client.pages)
-    replay = rr.test()
+    replay = rr.test("--delay", "30")
     assert replay.code == 0, replay.output
     assert f"{len(without)} passed" in replay.output
     assert "⚠" not in replay.output, replay.output

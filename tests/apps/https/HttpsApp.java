@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
 
-/** Java's HttpClient, as app.py has the clients of Python: java HttpsApp.java PORT GOOD EXPIRED NAME. */
+/** Java's HttpClient, as app.py has the clients of Python: java HttpsApp PORT GOOD EXPIRED NAME. */
 public class HttpsApp {
     private static final HttpClient CLIENT =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(30)).build();
