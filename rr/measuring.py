@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,11 @@ from pathlib import Path
 from intercept import memory
 from replayer.coverage.collect import collect
 from replayer.coverage.kit import Kit, find_config, make_kit
-from replayer.coverage.measured import HTML, Measured
+from replayer.coverage.measured import FOLDER, HTML, Measured
 from rr.console import Console
 from rr.settings import Settings
 from testset.errors import CoverageError, UsageError
 
-FOLDER = "coverage"  # in the folder of the run's report
 _MEASURES_ITSELF = re.compile(r"\bcoverage\s+run\b")
 
 
@@ -30,12 +29,15 @@ class Measuring:
     project: Path
     config: Path | None
     least: float
+    hosts: Sequence[Path] = ()
     measured: Measured | None = None
 
     def tell(self, console: Console, run_folder: Path, shown: str) -> int:
         """Write the reports and print the table. Returns what the coverage alone makes of the exit code."""
         try:
-            self.measured = collect(self.kit.data, run_folder / FOLDER, project=self.project, config=self.config)
+            self.measured = collect(
+                self.kit.data, run_folder / FOLDER, project=self.project, config=self.config, hosts=self.hosts
+            )
         except CoverageError as error:
             if self.least:
                 console.error(error)
@@ -52,8 +54,9 @@ class Measuring:
 
 
 @contextmanager
-def measuring(settings: Settings) -> Iterator[Measuring | None]:
-    """The coverage of a run, if it is asked for. The kit is there as long as the block runs."""
+def measuring(settings: Settings, *, elsewhere: bool = False) -> Iterator[Measuring | None]:
+    """The coverage of a run, if it is asked for. The kit is there as long as the block runs. `elsewhere`: the app runs
+    where it does not see the files of this machine."""
     if not is_wanted(settings):
         yield None
         return
@@ -69,10 +72,11 @@ def measuring(settings: Settings) -> Iterator[Measuring | None]:
         )
     here = Path.cwd()
     config = find_config([here, settings.path], os.environ)
-    folder = memory.public()
+    # An app that root starts may go on as another user, who has to read the kit; nobody else's can.
+    folder = memory.public() if os.geteuid() == 0 else memory.scratch()
     try:
-        kit = make_kit(folder, project=here, config=config)
-        yield Measuring(kit, here, config, settings.test.coverage_fail_under)
+        kit = make_kit(folder, project=here, config=config, elsewhere=elsewhere)
+        yield Measuring(kit, here, config, settings.test.coverage_fail_under, [here, settings.path.resolve()])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

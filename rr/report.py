@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from replayer import normalize
+from replayer.coverage.measured import FOLDER as COVERAGE
+from replayer.coverage.measured import HTML, read_measured
 from replayer.report.as_json import as_json
 from replayer.report.junit import junit
 from replayer.report.reader import find_run, read_report
@@ -25,7 +27,7 @@ def report(path: Path | None, config_folder: Path, run: str | None, test: str | 
     folder = find_run(_store(path, config_folder).root / "reports", run)
     result = read_report(folder)
     if form == "json":
-        print(as_json(result, indent=2))
+        print(as_json(result, indent=2, coverage=read_measured(folder / COVERAGE)))
         return 0
     if form == "junit":
         print(junit(result))
@@ -39,6 +41,9 @@ def report(path: Path | None, config_folder: Path, run: str | None, test: str | 
         console.replayed(one, full=full)
     if test is None:
         console.summary(result, folder)
+        covered = folder / COVERAGE
+        if (measured := read_measured(covered)) is not None:
+            console.coverage(measured, str(covered / HTML / "index.html"))
     return 0
 
 

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from replayer.coverage.measured import JSON, Measured, measured_of
+from replayer.coverage.measured import Measured, read_measured
 from testset.errors import CoverageError
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -77,7 +77,9 @@ def collect(
             remedy=f"The files in {project} count, unless the project's configuration says otherwise.",
         )
     slow = tuple(dict.fromkeys(_slow(note) for note in notes if note.core == "Python"))
-    return measured_of(json.loads((out / JSON).read_text("utf-8")), (*problems, *slow, *outcome["warnings"]))
+    measured = read_measured(out)
+    assert measured is not None, "the reports were made"
+    return replace(measured, warnings=(*problems, *slow, *outcome["warnings"]))
 
 
 def _notes(data: Path) -> Iterator[Note]:

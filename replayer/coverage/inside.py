@@ -40,7 +40,7 @@ def run_the_other_sitecustomize() -> None:
 def measure() -> None:
     with open(os.path.join(_HERE, "settings.json")) as file:
         settings = json.load(file)
-    data = settings["data"] or os.path.join(_HERE, "data")
+    data = os.path.join(_HERE, "data")
     note = {"python": ".".join(map(str, sys.version_info[:3])), "base": "", "config": "", "core": "", "problem": ""}
     try:
         coverage = _coverage(settings["lib"] or os.path.join(_HERE, "lib"), settings["oldest"])
@@ -58,7 +58,7 @@ def _coverage(folder: str, oldest: List[int]) -> Any:  # noqa: UP006
     sys.path.insert(0, folder)
     compiled = f"control.{sys.implementation.cache_tag}.pyc"
     if not os.path.exists(os.path.join(folder, "coverage", "__pycache__", compiled)):
-        sys.pycache_prefix, sys.dont_write_bytecode = os.path.join(_HERE, "data", "compiled"), False
+        sys.pycache_prefix, sys.dont_write_bytecode = os.path.join(_HERE, "compiled"), False
     try:
         import coverage
     finally:

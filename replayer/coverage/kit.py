@@ -4,10 +4,12 @@
     settings.json      what it has to know
     project/           the project's own configuration of coverage.py, if it has one
     lib/               coverage.py itself
+    compiled/          what another Python than rr's compiles of it
     data/              what the processes leave; everybody may write there, and only rr reads
 
 Where the app has rr's files in reach (natively), the configuration and coverage.py are used in place. Else all is found
-relative to the folder: it may be copied anywhere, such as into a container.
+relative to the folder, which may be anywhere. Into a container go `files()` and the empty folders `WRITABLE`, and the
+files below `data` come back to `take()`.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testset.errors import CoverageError, SettingsError
 
 _HOOK = Path(__file__).with_name("inside.py")
+WRITABLE = ("data", "compiled")  # by the app, whoever it runs as
 _DROP_BOX = 0o1733  # all may write, nobody but the owner may look, and nobody may remove what is another's
 # They would make the app's Python measure itself a second time, by coverage.py of its own.
 NOT_FOR_THE_APP = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
@@ -32,9 +35,10 @@ NOT_FOR_THE_APP = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAG
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """`folder`: where it was made."""
+    """`folder`: where it was made. `hosts`: folders here that an app elsewhere may have its files from."""
 
     folder: Path
+    hosts: list[Path] = field(default_factory=list)
 
     @property
     def data(self) -> Path:
@@ -46,27 +50,38 @@ class Kit:
         path = inside or str(self.folder)
         return {"PYTHONPATH": f"{path}{os.pathsep}{own['PYTHONPATH']}" if own.get("PYTHONPATH") else path}
 
+    def files(self) -> dict[str, bytes]:
+        """What has to be where the app is, by its name in the kit."""
+        paths = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        named = {path.relative_to(self.folder): path for path in paths}
+        return {str(name): path.read_bytes() for name, path in named.items() if name.parts[0] not in WRITABLE}
+
+    def take(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """What the app has left in its `data`, by the names there. Several runs may leave theirs one after another."""
+        for name, content in files:
+            path = (self.data / name).resolve()
+            if path.is_relative_to(self.data.resolve()):  # the app may have written any name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
 
 def make_kit(
     folder: Path,
     *,
     project: Path | None = None,
     config: Path | None = None,
-    data: str | None = None,
     elsewhere: bool = False,
 ) -> Kit:
     """Make a kit in an empty folder.
 
     `project`: the folder that is measured; `config`: its configuration, if it has one (`find_config`). With
     `elsewhere`, the app runs where rr's files are not, such as in a container: coverage.py is copied, the folder that
-    the first process starts in is the project, and the measured files are kept with the data. `data`: where data go,
-    as the app sees it, if not into the kit.
+    the first process starts in is the project, and the measured files are kept with the data.
     """
     shutil.copy(_HOOK, folder / "sitecustomize.py")
     package = _installed()
     settings = {
         "lib": None if elsewhere else str(package.parent),
-        "data": data,
         "folder": None if elsewhere or project is None else str(project),
         "base": None if elsewhere or config is None else str(config.parent),
         "config": None if config is None else config.name if elsewhere else str(config),
@@ -78,12 +93,13 @@ def make_kit(
         if config is not None:
             (folder / "project").mkdir()
             shutil.copyfile(config, folder / "project" / config.name)
-        shutil.copytree(package, folder / "lib" / "coverage", ignore=shutil.ignore_patterns("htmlfiles"))
+        shutil.copytree(package, folder / "lib" / "coverage", ignore=shutil.ignore_patterns("htmlfiles", "__pycache__"))
     for parent, folders, files in os.walk(folder):  # whoever the app runs as
         for name in folders:
             os.chmod(os.path.join(parent, name), 0o755)
         for name in files:
             os.chmod(os.path.join(parent, name), 0o644)
+    (folder / "compiled").mkdir(mode=0o755)  # not for everybody: what is in there, the app runs
     (folder / "data").mkdir()
     (folder / "data").chmod(_DROP_BOX)
     return Kit(folder)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-HTML, XML, JSON = "html", "coverage.xml", "coverage.json"  # in the folder of the reports
+FOLDER = "coverage"  # in the folder of the run's report
+HTML, XML, JSON = "html", "coverage.xml", "coverage.json"  # in there
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,18 @@ class Measured:
         }
 
 
-def measured_of(report: Mapping[str, Any], warnings: tuple[str, ...] = ()) -> Measured:
+def measured_of(report: Mapping[str, Any]) -> Measured:
     """From coverage.py's JSON report."""
     files = tuple(FileCoverage(name, *_numbers(each["summary"])) for name, each in sorted(report["files"].items()))
-    return Measured(files, *_numbers(report["totals"]), warnings)
+    return Measured(files, *_numbers(report["totals"]))
+
+
+def read_measured(folder: Path) -> Measured | None:
+    """From a folder of reports; None if there are none."""
+    try:
+        return measured_of(json.loads((folder / JSON).read_text("utf-8")))
+    except FileNotFoundError:
+        return None
 
 
 def _numbers(summary: Mapping[str, Any]) -> tuple[int, int, float, str]:

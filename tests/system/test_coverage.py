@@ -122,6 +122,8 @@ def test_the_lines_are_those_of_coverage_run_whatever_process_ran_them(rr: RR, s
     assert "orders_py.html" in (measured(shop) / "html" / "index.html").read_text("utf-8")
     assert "  shop/orders.py" in replay.stdout, "a table of the files"
     assert "1 of 6 lines missing" in replay.stdout
+    table = replay.stdout.partition("  app.py")[2].splitlines()[:-1]
+    assert "\n".join(table) in rr.run("report").stdout, "and again at any time"
 
 
 def test_the_workers_of_gunicorn_are_measured_all_of_them(rr: RR, shop: Shop, tmp_path: Path) -> None:

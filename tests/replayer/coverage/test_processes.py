@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from replayer.coverage.collect import collect
-from replayer.coverage.kit import Kit, find_config, make_kit
+from replayer.coverage.kit import WRITABLE, Kit, find_config, make_kit
 from replayer.coverage.measured import Measured
 from testset.errors import CoverageError, SettingsError
 
@@ -264,19 +264,25 @@ def test_a_kit_works_wherever_it_is_copied_and_brings_the_measured_files_back(be
         bench.write(name, text)
     kit = bench.kit(elsewhere=True)
     inside = tmp_path / "image" / "rr"
-    shutil.copytree(kit.folder, inside)
+    for name, content in kit.files().items():
+        (inside / name).parent.mkdir(parents=True, exist_ok=True)
+        (inside / name).write_bytes(content)
+    for name in WRITABLE:
+        (inside / name).mkdir()
     app = shutil.copytree(bench.project, tmp_path / "image" / "app")
     away = Bench(app, bench.out, bench.shelf)
     assert away.run(Kit(inside), "app.py").returncode == 0
     shutil.rmtree(app)
-    data = shutil.move(inside / "data", tmp_path / "back")
+    left = [path for path in (inside / "data").rglob("*") if path.is_file()]
+    kit.take([("../escaped", b""), *((str(path.relative_to(inside / "data")), path.read_bytes()) for path in left)])
+    assert not (kit.folder / "escaped").exists()
 
-    same = collect(Path(data), bench.out, project=bench.project, hosts=[bench.shelf, bench.project])
+    same = collect(kit.data, bench.out, project=bench.project, hosts=[bench.shelf, bench.project])
     assert names(same) == {"app.py", "shop/__init__.py", "shop/orders.py"}
     assert str(bench.project) in (bench.out / "coverage.xml").read_text("utf-8"), "the project is what was measured"
 
     bench.write("shop/orders.py", "# changed since the image was built\n")
-    other = collect(Path(data), bench.out, project=bench.project, hosts=[bench.project])
+    other = collect(kit.data, bench.out, project=bench.project, hosts=[bench.project])
     assert other.files == same.files, "what was measured counts, not what is here"
 
 
