@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from intercept.clock_library import FAKETIME_SETTINGS, Kind, Library
@@ -104,6 +104,28 @@ class MovedClock(Clock):
             fresh.write_text(f"{self.offset_ns / _SECOND:+.6f}\n")
             fresh.chmod(0o644)
             fresh.rename(self._text_file)
+
+
+class ClockElsewhere(Clock):
+    """The clock of an app in a container: somebody there writes the number."""
+
+    moves = True
+
+    def __init__(self, start_ns: int, tell: Callable[[int], None]) -> None:
+        """`tell`: is given the number whenever it changes."""
+        self.offset_ns = start_ns - time.time_ns()
+        self._tell = tell
+        self.unmoved: list[Unmoved] = []
+
+    def move_to(self, moment_ns: int) -> int:
+        ahead = moment_ns - self.now_ns()
+        if ahead > 0:
+            self.offset_ns += ahead
+            self._tell(self.offset_ns)
+        return max(0, -ahead)
+
+    def left_behind(self, processes: Iterable[int]) -> list[Unmoved]:
+        return self.unmoved
 
 
 def _reachable(library: Path, folder: Path) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 _SETTLED = 0.25  # seconds that a process which has just begun may take to load its libraries
 _PT_INTERP = 3
+_STATIC = "statically linked, as Go's programs are"
 _ELF_64 = b"\x7fELF\x02"
 
 
@@ -60,7 +61,7 @@ def _told(pid: int, mark: str) -> Unmoved | None:
 
 def _why(pid: int, program: int) -> str:
     if _is_static(program):
-        return "statically linked, as Go's programs are"
+        return _STATIC
     mode = os.fstat(program).st_mode
     if mode & (stat.S_ISUID | stat.S_ISGID) or _has_capabilities(program):
         return "it runs with other rights than whoever started it, and so loads nothing foreign"
@@ -85,7 +86,24 @@ def _is_static(program: int) -> bool:
     head = os.pread(program, 64, 0)
     if not head.startswith(_ELF_64) or len(head) < 64:
         return False
-    offset, size, count = struct.unpack_from("=Q", head, 32)[0], *struct.unpack_from("=HH", head, 54)
-    table = os.pread(program, size * count, offset)
+    offset, size, count = _table(head)
+    return _names_no_loader(os.pread(program, size * count, offset), size)
+
+
+def static_program(name: str, content: bytes) -> list[Unmoved]:
+    """The program with this content, if no library can be preloaded into it."""
+    if not content.startswith(_ELF_64) or len(content) < 64:
+        return []
+    offset, size, count = _table(content)
+    is_static = _names_no_loader(content[offset : offset + size * count], size)
+    return [Unmoved(name, _STATIC)] if is_static else []
+
+
+def _table(head: bytes) -> tuple[int, int, int]:
+    """Where an ELF file's program headers are: offset, the size of each, their number."""
+    return struct.unpack_from("=Q", head, 32)[0], *struct.unpack_from("=HH", head, 54)
+
+
+def _names_no_loader(table: bytes, size: int) -> bool:
     kinds = [struct.unpack_from("=I", table, at)[0] for at in range(0, len(table) - 3, size or 1)]
     return _PT_INTERP not in kinds

@@ -8,26 +8,36 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from subprocess import DEVNULL, Popen
 from types import TracebackType
 from typing import Any
 
 from intercept.authority import new_authority
 from intercept.certificates import Certificates
+from intercept.clock import VARIABLE, ClockElsewhere
+from intercept.containers.agent import CLOCK
 from intercept.containers.app import ContainerApp, end
+from intercept.containers.compose import SHELF
 from intercept.containers.engine import told
+from intercept.containers.frames import say
 from intercept.containers.image import AGENT
 from intercept.launcher import Where
 from intercept.sockdiag import Listener
+from intercept.unmoved import static_program
 from replayer.conversation import Answers
+from replayer.coverage.kit import WRITABLE, Kit
 from replayer.doorman import Doorman
 from replayer.inlet import Inlet
 from replayer.scene import Hermetic, Steps
+from replayer.time_travel import TimeTravel
 from testset.errors import ContainerError
 
+_COVERAGE, _LIBRARY = "coverage", "clock/clock.so"  # places on the shelf
 _READY = 30.0  # seconds that the agent may take
 _LOG_LINES = 200
 
@@ -35,9 +45,21 @@ _LOG_LINES = 200
 class ContainerStage(Hermetic):
     """One container for one run of the app. Use as an asynchronous context manager."""
 
-    def __init__(self, opened: Callable[[], ContainerApp], extra: Mapping[str, str], *, alone: bool = True) -> None:
+    def __init__(
+        self,
+        opened: Callable[[], ContainerApp],
+        extra: Mapping[str, str],
+        *,
+        alone: bool = True,
+        kit: Kit | None = None,
+        travel: TimeTravel | None = None,
+    ) -> None:
         """`opened` looks at what the user's command would start; `extra`: what the app gets in its environment. Not
-        `alone`: what else the command starts runs as well."""
+        `alone`: what else the command starts runs as well. `kit`: to measure the app with."""
+        self._kit = kit
+        self._library: Path | None = None
+        if travel is not None:
+            self.clock, self._library = travel.elsewhere(self._move_clock)
         self._opened = opened
         self._alone = alone
         self._extra = extra
@@ -57,13 +79,14 @@ class ContainerStage(Hermetic):
             app = self._there
             pipe = await loop.run_in_executor(None, app.engine.attach, app.agent, [*AGENT, "serve"])
             self._inlet = Inlet(pipe, self.doorman, self._agent_ended)
-            files = app.trust_files(self._authority)
+            files = {**app.trust_files(self._authority), **self._brought()}
             order: dict[str, Any] = {
                 "do": "replay",
                 "where": Where.ALONE if self._alone else Where.AMONG,
                 "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
-                "folders": [],
+                "folders": [f"{_COVERAGE}/{name}" for name in WRITABLE] if self._kit is not None else [],
             }
+            self._look_at_program()
             async with asyncio.timeout(_READY):
                 await self._inlet.begin(order)
         except (OSError, TimeoutError) as error:
@@ -76,8 +99,46 @@ class ContainerStage(Hermetic):
 
     def _make(self) -> None:
         self._app = self._opened()
-        self._app.make(alone=self._alone, memory=0, extra=self._extra)
+        if self._kit is not None:
+            self._kit.hosts.extend(one for one in self._app.folders() if one not in self._kit.hosts)
+        self._app.make(alone=self._alone, memory=0, extra=self._environment)
         self._app.start_agent()
+
+    def _environment(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """What the app gets beside its own."""
+        made = {name: value for name, value in self._extra.items() if name not in own}
+        if self._kit is not None:
+            made |= self._kit.environment(own, f"{SHELF}/{_COVERAGE}")
+        if self._library is not None:
+            library = f"{SHELF}/{_LIBRARY}"
+            made["LD_PRELOAD"] = f"{library}:{own['LD_PRELOAD']}" if own.get("LD_PRELOAD") else library
+            made[VARIABLE] = f"{SHELF}/{CLOCK}"
+        return made
+
+    def _brought(self) -> dict[str, bytes]:
+        """Files for the app, by their places on the shelf."""
+        files: dict[str, bytes] = {}
+        if self._kit is not None:
+            files |= {f"{_COVERAGE}/{name}": content for name, content in self._kit.files().items()}
+        if self._library is not None:
+            files[_LIBRARY] = self._library.read_bytes()
+            files[CLOCK] = self.clock.offset_ns.to_bytes(8, sys.byteorder, signed=True)
+        return files
+
+    def _look_at_program(self) -> None:
+        """Whether the app's clock can be moved."""
+        if isinstance(self.clock, ClockElsewhere):
+            self.clock.unmoved = static_program(*self._there.program())
+
+    def _move_clock(self, offset_ns: int) -> None:
+        if self._inlet is not None:
+            self._inlet.tell(say({"clock": offset_ns}))
+
+    def _take_measured(self) -> None:
+        if self._kit is not None and self._app is not None and self._app.made is not None:
+            folder = f"{SHELF}/{_COVERAGE}/data"
+            with contextlib.suppress(ContainerError), told("What was measured cannot be had"):
+                self._kit.take(self._app.engine.folder(self._app.agent, folder))
 
     @property
     def _there(self) -> ContainerApp:
@@ -94,6 +155,7 @@ class ContainerStage(Hermetic):
             await asyncio.get_running_loop().run_in_executor(None, end, self._others)
             self._others = None
         if self._app is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self._take_measured)
             await asyncio.get_running_loop().run_in_executor(None, self._app.close)
             self._app = None
 

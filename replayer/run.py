@@ -183,7 +183,13 @@ class SetRun:
         if plan.container is not None:
             from replayer.container_stage import ContainerStage
 
-            beside = ContainerStage(plan.container, _pinned(plan.environment), alone=not plan.with_deps)
+            beside = ContainerStage(
+                plan.container,
+                _pinned(plan.environment),
+                alone=not plan.with_deps,
+                kit=plan.kit,
+                travel=self._travel,
+            )
             beside.serve(answers)
             return beside
         stage = Stage(self._loaded.unix_sockets(), plan.allowed_sockets, self._travel.clock)

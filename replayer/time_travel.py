@@ -5,10 +5,11 @@ The clock itself is `intercept/clock.py`'s, and the scene's; how times are compa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from intercept.clock import Clock, MovedClock
-from intercept.clock_library import Library
+from intercept.clock import Clock, ClockElsewhere, MovedClock
+from intercept.clock_library import Kind, Library
 from protocols.documents import time_ns
 from replayer.scene import Scene
 from replayer.story import Replay, Story
@@ -35,6 +36,12 @@ class TimeTravel:
         if self._library is None or not self._start_ns:
             return Clock()
         return MovedClock(self._library, folder, self._start_ns)
+
+    def elsewhere(self, tell: Callable[[int], None]) -> tuple[Clock, Path | None]:
+        """The clock of an app in a container, and the library that has to go there. `tell`: moves it there."""
+        if self._library is None or not self._start_ns or self._library.kind is not Kind.OWN:
+            return Clock(), None
+        return ClockElsewhere(self._start_ns, tell), self._library.path
 
     def depart(self, scene: Scene, replay: Replay) -> None:
         """The app is about to start: until one can look, some of it may have today's clock."""

@@ -36,7 +36,11 @@ class Measuring:
         """Write the reports and print the table. Returns what the coverage alone makes of the exit code."""
         try:
             self.measured = collect(
-                self.kit.data, run_folder / FOLDER, project=self.project, config=self.config, hosts=self.hosts
+                self.kit.data,
+                run_folder / FOLDER,
+                project=self.project,
+                config=self.config,
+                hosts=[*self.kit.hosts, *self.hosts],
             )
         except CoverageError as error:
             if self.least:

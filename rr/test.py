@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intercept.clock_library import Library, NoLibrary, find
+from intercept.containers.commands import parse
 from replayer.compare import Noise, noise_of_settings
 from replayer.conversation import WayOut
 from replayer.coverage.kit import NOT_FOR_THE_APP, Kit
@@ -74,7 +75,7 @@ def test(options: Options) -> int:
     redactor = Redactor(_vault_to_hide(store, run_folder), settings.redact.rules())
     console.hide(redactor.redact_text)
     with (
-        measuring(settings) as coverage,
+        measuring(settings, elsewhere=parse(settings.command or "") is not None) as coverage,
         ReportWriter(
             run_folder,
             command=redactor.mask_command(settings.command or ""),
@@ -292,8 +293,6 @@ class _Run:
 
     def _container(self, command: str) -> Callable[[], ContainerApp] | None:
         """How the app is opened, if the command starts it in a container."""
-        from intercept.containers.commands import parse
-
         parsed = parse(command)
         if parsed is None:
             return None

@@ -33,7 +33,8 @@ from intercept.namespace import Namespace
 from testset.errors import RRError
 
 SHELF = pathlib.Path("/.rr")  # a volume that the agent writes and the app reads
-ROOTS = "roots.pem"
+ROOTS = "trust/roots.pem"
+CLOCK = "clock/offset"  # nanoseconds that the app's clock is ahead
 _STOPPING = pathlib.Path("/dev/shm/rr-stopping")  # the container is to end
 _ENDED = pathlib.Path("/dev/shm/rr-ended")  # the agent has said all that it had to say
 _LAST_WORDS = 8.0  # seconds
@@ -92,6 +93,7 @@ def serve() -> None:
         return
     order = orders[0].said()
     fill(SHELF, {name: base64.b64decode(text) for name, text in order["files"].items()}, order["folders"])
+    clock = os.open(SHELF / CLOCK, os.O_WRONLY | os.O_CLOEXEC) if CLOCK in order["files"] else -1
     kernel.become(RELAY_USER)
     try:
         if order["do"] == "record":
@@ -100,7 +102,7 @@ def serve() -> None:
             from intercept.containers.outlet import Outlet
 
             with Namespace(where=Where(order["where"])) as namespace:
-                asyncio.run(Outlet(namespace).run())
+                asyncio.run(Outlet(namespace, clock).run())
     except (RRError, OSError) as error:
         stream.write(say({"failed": str(error)}))
     finally:

@@ -20,6 +20,8 @@ from intercept.containers.engine import Engine
 from intercept.containers.leftovers import Claim
 from testset.errors import ContainerError
 
+Extra = Callable[[Mapping[str, str]], Mapping[str, str]]
+
 _POLL = 0.05
 _GENTLY = 30.0  # seconds that a docker command may take to end after it was told to
 _TRUSTED = "trust"
@@ -54,9 +56,9 @@ class ContainerApp(ABC):
         """Find the app; `wanted`: its name. Raises errors of all kinds, and changes nothing."""
 
     @abstractmethod
-    def make(self, *, alone: bool, memory: int, extra: Mapping[str, str]) -> None:
+    def make(self, *, alone: bool, memory: int, extra: Extra) -> None:
         """Create the agent's container and the app's; nothing runs yet. `alone`: for a replay. `memory`: bytes for the
-        journal. `extra`: what the app gets in its environment."""
+        journal. `extra`: what the app gets in its environment, by what it has there anyway."""
 
     @abstractmethod
     def foreground(self) -> list[str]:
@@ -89,6 +91,17 @@ class ContainerApp(ABC):
             )
         host = bound[0].get("HostIp") or "127.0.0.1"
         return "127.0.0.1" if host in ("0.0.0.0", "::") else host, int(bound[0]["HostPort"])
+
+    def folders(self) -> list[Path]:
+        """Folders of this machine that the app's files may be from."""
+        return [Path.cwd()]
+
+    def program(self) -> tuple[str, bytes]:
+        """The name of the app's first program, and its file; empty where it cannot be found."""
+        config = self.target.attrs.get("Config") or {}
+        name = next(iter([*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]), "")
+        folders = [""] if "/" in name else [f"{one}/" for one in self.environment.get("PATH", "").split(":")]
+        return name, next((found for one in folders if (found := self.engine.read(self.target, one + name))), b"")
 
     def has_java(self) -> bool:
         return any(name.startswith("JAVA_") for name in self.environment)

@@ -58,8 +58,8 @@ class ContainerCapture:
     def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None = None) -> None:
         """Create, put the agent in its place, and then run the user's own command."""
         app = self._app
-        seed = {"PYTHONHASHSEED": environment["PYTHONHASHSEED"]} if "PYTHONHASHSEED" not in app.environment else {}
-        app.make(alone=False, memory=self._limit, extra=seed)
+        seed = {"PYTHONHASHSEED": environment["PYTHONHASHSEED"]}
+        app.make(alone=False, memory=self._limit, extra=lambda own: {} if "PYTHONHASHSEED" in own else seed)
         authority = new_authority()
         files = app.trust_files(authority)
         app.start_agent()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from intercept.containers import compose, image, leftovers
-from intercept.containers.app import ContainerApp
+from intercept.containers.app import ContainerApp, Extra
 from intercept.containers.commands import ComposeUp
 from intercept.containers.compose import AGENT, Agent
 from testset.errors import ContainerError
@@ -64,7 +64,7 @@ class ComposeApp(ContainerApp):
             ) from error
         return found
 
-    def make(self, *, alone: bool, memory: int, extra: Mapping[str, str]) -> None:
+    def make(self, *, alone: bool, memory: int, extra: Extra) -> None:
         command, around = self.command, self.around
         assert command is not None
         self._alone = alone
@@ -90,7 +90,7 @@ class ComposeApp(ContainerApp):
             self.claim.token,
             memory,
         )
-        environment = {**self.trusting(), **extra}
+        environment = {**self.trusting(), **extra(self.environment)}
         if alone:
             volumes = {one.get("name") for one in (self.project.get("volumes") or {}).values() if one}
             there = frozenset(one for one in volumes if one and self.engine.has_volume(one))
@@ -111,6 +111,10 @@ class ComposeApp(ContainerApp):
         verb = "build" if service.get("build") else "pull"
         what = f"The image of {self.service} cannot be {'built' if verb == 'build' else 'had'}"
         self.run([*command.global_words, verb, self.service], what, cwd=command.folder, environment=command.environment)
+
+    def folders(self) -> list[Path]:
+        context = (self.project["services"][self.service].get("build") or {}).get("context")
+        return [*([Path(context)] if context else []), Path.cwd()]
 
     def foreground(self) -> list[str]:
         command = self.command

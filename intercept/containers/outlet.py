@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from typing import Any
 
 from intercept.connection import accepted, reset_when_closed
@@ -28,7 +29,9 @@ _LARGEST_DATAGRAM = 65535
 class Outlet:
     """Serves until the stream ends."""
 
-    def __init__(self, namespace: Namespace) -> None:
+    def __init__(self, namespace: Namespace, clock: int) -> None:
+        """`clock`: the open file that the app's clock is moved by, or -1."""
+        self._clock = clock
         self._namespace = namespace
         self._inside = namespace.inside
         self._gate = Gate(self._inside.queue) if self._inside.has_queue else None
@@ -82,7 +85,10 @@ class Outlet:
     # -- what rr says --------------------------------------------------------------------------------------------
 
     def _heard(self, one: Frame) -> None:
-        if one.kind is Kind.OPEN:
+        if one.kind is Kind.SAY:
+            if self._clock >= 0:
+                os.pwrite(self._clock, int(one.said()["clock"]).to_bytes(8, sys.byteorder, signed=True), 0)
+        elif one.kind is Kind.OPEN:
             self._loop.create_task(self._connect(one.number, one.said()))
         elif one.kind is Kind.KNOCK:
             self._let(self._knocks.pop(one.number), one.said()["how"])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from intercept.containers import image
-from intercept.containers.app import ContainerApp
+from intercept.containers.app import ContainerApp, Extra
 from intercept.containers.commands import DockerRun, Option
 from intercept.containers.compose import SHELF
 from intercept.containers.engine import LABEL, told
@@ -50,7 +50,7 @@ class RunApp(ContainerApp):
             )
         self.environment = dict(self._given())
 
-    def make(self, *, alone: bool, memory: int, extra: Mapping[str, str]) -> None:
+    def make(self, *, alone: bool, memory: int, extra: Extra) -> None:
         command = self._command
         self.claim.note(project=None)
         facts = self.engine.image_facts(command.image)
@@ -80,7 +80,9 @@ class RunApp(ContainerApp):
         )  # fmt: skip
         agent = self.engine.named(agent_name)
         variables = [
-            word for name, value in {**self.trusting(), **extra}.items() for word in ("--env", f"{name}={value}")
+            word
+            for name, value in {**self.trusting(), **extra(self.environment)}.items()
+            for word in ("--env", f"{name}={value}")
         ]
         name = command.value("--name")
         app_name = name if name and not alone else f"rr-app-{token}"
