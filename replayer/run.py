@@ -168,7 +168,7 @@ class SetRun:
             outcome.status, outcome.reason = SetStatus.APP_HALTED, f"{error} {error.remedy}"
         finally:
             os.close(self._log)
-        if self._stopped() and outcome.status is None:
+        if self._stopped() and outcome.status is None and not self._complete:
             outcome.status, outcome.reason = SetStatus.USER_ABORT, "the run was stopped"
         return outcome
 
