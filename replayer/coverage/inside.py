@@ -185,7 +185,9 @@ def _adapt(cov: Any) -> str:
     """The project's configuration, but for what rr decides: where data go, and how processes are followed."""
     config = cov.config
     fast = importlib.util.find_spec("coverage.tracer") is not None and _has_tracer()
-    given = [each for each in config.concurrency if each != "multiprocessing"]  # it would write into the project
+    # Without multiprocessing, which would write into the project, and what the app has not got.
+    given = [each for each in config.concurrency if each == "thread" or importlib.util.find_spec(each) is not None]
+    given = [each for each in given if each != "multiprocessing"]
     if not fast:
         given = [each for each in given if each == "thread"]  # the others need the C tracer
     elif given in ([], ["thread"]) and importlib.util.find_spec("greenlet") is not None:
@@ -197,6 +199,7 @@ def _adapt(cov: Any) -> str:
         "concurrency": given or ["thread"],
         "sigterm": False,
         "patch": [],
+        "relative_files": False,
         "plugins": [],  # rr's Python, which makes the reports, has not got them
         "disable_warnings": [*config.disable_warnings, "no-ctracer", "no-sysmon", "module-not-imported"],
     }  # type: Dict[str, Any]

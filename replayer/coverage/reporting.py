@@ -42,6 +42,7 @@ def report(task: Mapping[str, Any]) -> dict[str, Any]:
         warnings.simplefilter("always")
         try:
             cov = Coverage(data_file=combined, config_file=task["config"] or False, messages=False)
+            cov.set_option("run:relative_files", False)
             cov.set_option("run:plugins", [])
             cov.set_option("run:concurrency", ["thread"])
             cov.set_option("run:patch", [])

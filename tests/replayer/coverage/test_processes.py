@@ -240,12 +240,19 @@ def _configuration(name: str, options: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_what_would_write_into_the_project_or_need_plugins_has_no_effect(bench: Bench) -> None:
-    bench.write(
-        ".coveragerc",
-        "[run]\ndata_file = mine\nparallel = true\nsigterm = true\nconcurrency = multiprocessing\nplugins = none\n",
-    )
-    assert "shop/orders.py" in names(shop(bench))
+@pytest.mark.parametrize(
+    "options",
+    [
+        "data_file = mine\nparallel = true",
+        "concurrency = multiprocessing, thread\nsigterm = true\npatch = subprocess, fork",
+        "concurrency = gevent",
+        "plugins = none_such",
+        "relative_files = true",
+    ],
+)
+def test_what_rr_decides_itself_has_no_effect(bench: Bench, options: str) -> None:
+    bench.write(".coveragerc", f"[run]\n{options}\n")
+    assert names(shop(bench)) == {"app.py", "shop/__init__.py", "shop/orders.py"}
     written = {path.name for path in bench.project.iterdir()} - {name.split("/")[0] for name in SHOP}
     assert written <= {".coveragerc", "__pycache__"}
 
