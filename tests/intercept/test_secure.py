@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -103,11 +104,13 @@ def test_a_client_that_verifies_says_what_is_wrong(leaf: object, fault: Fault, a
     assert not near.established
 
 
+@pytest.mark.parametrize("years", [0, -20, 20], ids=["today", "long ago", "to come"])
 @pytest.mark.parametrize("fault", list(Fault))
 def test_rr_s_own_certificates_have_the_fault_that_they_are_to_have(
-    fault: Fault, authority: bytes, roots: Path
+    fault: Fault, years: int, authority: bytes, roots: Path
 ) -> None:
-    certificates = Certificates(authority)
+    """Also for a process that knows what time it is when the app does not."""
+    certificates = Certificates(authority, lambda: time.time_ns() + years * 365 * 86_400 * 10**9)
     near = client(roots)
     far = Secure(certificates.context("api.test", (), fault), is_server=True)
     talk(near, far)

@@ -165,3 +165,38 @@ def put_back(text: str) -> str:
     text = re.sub(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} 20\d\d \d\d:\d\d:\d\d GMT", mail, text)
     text = re.sub(r"\b20\d\d-\d\d-\d\d(?=[T ])", iso, text)
     return re.sub(r"\b1[789]\d{8}(?:\d{3})?\b", epoch, text)
+
+
+# -- what cannot be led ----------------------------------------------------------------------------------------------
+
+
+def test_a_static_binary_is_named_once_and_tested_all_the_same(
+    rr: RR, static_server: Path, dependency: Dependency, port: int, tmp_path: Path
+) -> None:
+    rr = rr.with_settings(PORT=str(port), USERS_PORT=str(dependency.port))
+    with rr.record(str(static_server), port=port) as recording:
+        for number in (1, 2):
+            ask(port, f"/orders/o-{number}")
+        recording.interrupt()
+        assert recording.wait() == 0, recording.output
+    dependency.stop()
+    replay = rr.with_settings(**later(tmp_path, YEARS)).test()
+    assert replay.code == 0, replay.output
+    assert replay.output.count("static_server (statically linked, as Go's programs are)") == 1
+    assert "the clock cannot be moved for" in replay.output
+    quiet = rr.test("--no-time-travel")
+    assert quiet.code == 0, quiet.output
+    assert "the clock cannot be moved" not in quiet.output
+
+
+def test_without_a_compiler_rr_says_once_that_it_is_today(recorded: Recorded, tmp_path: Path) -> None:
+    shutil.copytree(recorded.rr.keploy / "test-set-0", recorded.rr.keploy / "test-set-1")
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    replay = recorded.rr.with_settings(XDG_CACHE_HOME=str(nowhere)).test()
+    assert replay.code == 0, replay.output  # it was recorded a moment ago
+    assert replay.output.count("The app's clock cannot be moved: ") == 1
+    assert f"{nowhere}/rr cannot be written" in replay.output
+    doctor = recorded.rr.with_settings(XDG_CACHE_HOME=str(nowhere)).run("doctor")
+    assert "without time travel" in doctor.output
+    assert "time travel, by rr's own library" in recorded.rr.run("doctor").output
