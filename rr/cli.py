@@ -44,6 +44,10 @@ BuildDelay = Annotated[
     str | None,
     typer.Option("--build-delay", help="How long the containers may take to be built and up: a ceiling, no nap."),
 ]
+TimeTravel = Annotated[
+    bool | None,
+    typer.Option("--time-travel/--no-time-travel", help="Run it at the moment it was recorded, or at today's time."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Tell what rr does, and show tracebacks.")]
 
 
@@ -206,12 +210,7 @@ def replay(
     outbound: Annotated[
         str | None, typer.Option("--outbound", help="A missing, extra or changed call: fail the test, or report.")
     ] = None,
-    time_travel: Annotated[
-        bool | None,
-        typer.Option(
-            "--time-travel/--no-time-travel", help="Run each test at the moment it was recorded, or at today's time."
-        ),
-    ] = None,
+    time_travel: TimeTravel = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="How many test sets to run side by side.")] = 1,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first test that fails.")] = False,
     with_deps: Annotated[
@@ -421,6 +420,7 @@ def mock_replay(
     on_miss: Annotated[
         str | None, typer.Option("--on-miss", help="A request without a mock: fail, passthrough or record.")
     ] = None,
+    time_travel: TimeTravel = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
     debug: Debug = False,
@@ -432,7 +432,11 @@ def mock_replay(
     from rr.mock_record import CommandOptions
     from rr.mock_replay import replay
 
-    flags = {"path": str(path) if path is not None else None, "test.on_miss": on_miss}
+    flags = {
+        "path": str(path) if path is not None else None,
+        "test.on_miss": on_miss,
+        "test.time_travel": time_travel,
+    }
     return replay(CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug))
 
 

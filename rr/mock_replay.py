@@ -7,13 +7,14 @@ import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
+from intercept.clock_library import Library, find
 from replayer.conversation import Answers, WayOut
 from replayer.loading import LoadedSet, room_of
 from replayer.stage import Stage
 from replayer.story import Options, Replay, Story
+from replayer.time_travel import TimeTravel
 from rr.console import Console
 from rr.keeping import Keeper
 from rr.mock_record import OWNER, CommandOptions
@@ -43,10 +44,11 @@ def replay(options: CommandOptions) -> int:
     redactor = Redactor(vault, settings.redact.rules())
     with Keeper(store, loaded.test_set, redactor, vault) as keeper:
         answers = Answers(loaded, Replay(story), console.warning, _way_out(console, settings, keeper))
-        answers.replay.begin_all(time.time_ns())
+        library = find() if settings.test.time_travel else None
+        travel = TimeTravel(story, loaded.config.clock, library if isinstance(library, Library) else None, 0.0)
         signals = Signals()
         with signals.caught():
-            code = asyncio.run(_run(loaded, answers, signals, shlex.join(options.words), settings))
+            code = asyncio.run(_run(loaded, answers, signals, shlex.join(options.words), settings, travel))
     return _sum_up(console, answers, keeper, code)
 
 
@@ -59,10 +61,14 @@ def _way_out(console: Console, settings: Settings, keeper: Keeper) -> WayOut | N
     return None
 
 
-async def _run(loaded: LoadedSet, answers: Answers, signals: Signals, command: str, settings: Settings) -> int:
+async def _run(
+    loaded: LoadedSet, answers: Answers, signals: Signals, command: str, settings: Settings, travel: TimeTravel
+) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, facts: answers.faults.append(str(facts.get("exception") or facts)))
-    async with Stage(loaded.unix_sockets(), settings.sockets.allow) as stage:
+    async with Stage(loaded.unix_sockets(), settings.sockets.allow, travel.clock) as stage:
+        travel.depart(stage, answers.replay)
+        answers.replay.begin_all(stage.clock.now_ns())
         stage.serve(answers)
         stage.start(f"exec {command}", _environment(loaded.config), os.getcwd(), None)
         namespace = stage.namespace
@@ -77,6 +83,8 @@ async def _run(loaded: LoadedSet, answers: Answers, signals: Signals, command: s
 
 def _environment(config: SetConfig) -> Mapping[str, str]:
     environment = app_environment()
+    if config.hash_seed is not None:
+        environment["PYTHONHASHSEED"] = str(config.hash_seed)
     if config.time_zone:
         environment["TZ"] = config.time_zone
     return environment

@@ -200,3 +200,20 @@ def test_without_a_compiler_rr_says_once_that_it_is_today(recorded: Recorded, tm
     doctor = recorded.rr.with_settings(XDG_CACHE_HOME=str(nowhere)).run("doctor")
     assert "without time travel" in doctor.output
     assert "time travel, by rr's own library" in recorded.rr.run("doctor").output
+
+
+def test_a_command_runs_when_its_mocks_were_recorded(rr: RR, dependency: Dependency, tmp_path: Path) -> None:
+    client = (
+        "import sys, time, urllib.request as u;"
+        "u.urlopen(u.Request(sys.argv[1] + '/echo/' + time.strftime('%Y-%m-%d'), data=str(time.time()).encode()));"
+        "print(time.strftime('%Y'))"
+    )
+    command = ("--", sys.executable, "-c", client, dependency.url)
+    year = f"{datetime.now(UTC):%Y}"
+    rr = rr.with_settings(TZ="UTC")
+    assert rr.run("mock", "record", *command).code == 0
+    dependency.stop()
+    much_later = rr.with_settings(**later(tmp_path, YEARS))
+    replay = much_later.run("mock", "replay", *command)
+    assert (replay.code, replay.stdout.strip()) == (0, year), replay.output
+    assert much_later.run("mock", "replay", "--no-time-travel", *command).code == 1
