@@ -126,7 +126,8 @@ def play(shop: Shop, say: Callable[[str], None]) -> Shopper:
     with_customer = customer(shopper, shop, admin)
     user_id, token, address_id = next(with_customer)
     look_around(shopper, shop, token)
-    order_and_pay(shopper, shop, user_id, token, address_id)
+    order_id = order_and_pay(shopper, shop, user_id, token, address_id)
+    somebody_else(shopper, shop, admin, user_id, order_id)
     order_and_cancel(shopper, shop, token)
     what_must_not_work(shopper, shop, user_id, token, admin)
     through_the_gateway(shopper, shop, token)
@@ -183,7 +184,7 @@ def look_around(shopper: Shopper, shop: Shop, token: str) -> None:
     shopper.ask("reserve none", 422, "POST", f"{products}/{LAPTOP}/reserve", {"quantity": 0}, token=token)
 
 
-def order_and_pay(shopper: Shopper, shop: Shop, user_id: str, token: str, address_id: str) -> None:
+def order_and_pay(shopper: Shopper, shop: Shop, user_id: str, token: str, address_id: str) -> str:
     orders, key = f"{shop.orders}/orders", str(uuid.uuid4())
     wanted = {
         "userId": user_id,
@@ -205,6 +206,21 @@ def order_and_pay(shopper: Shopper, shop: Shop, user_id: str, token: str, addres
     shopper.ask("pay it", 200, "POST", f"{here}/pay", token=token, holds=paid)
     shopper.ask("pay it again: it is paid", 200, "POST", f"{here}/pay", token=token, holds=paid)
     shopper.ask("cancel it: it is paid", 409, "POST", f"{here}/cancel", token=token)
+    return str(order_id)
+
+
+def somebody_else(shopper: Shopper, shop: Shop, admin: str, user_id: str, order_id: str) -> None:
+    """What is the customer's is not for another customer."""
+    name = f"bob-{uuid.uuid4().hex[:12]}"
+    new = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    bob_id = shopper.ask("create another user", 201, "POST", f"{shop.users}/users", new, token=admin)["id"]
+    login = {"username": name, "password": PASSWORD}
+    token = str(shopper.ask("log in as that one", 200, "POST", f"{shop.users}/login", login)["token"])
+    order = f"{shop.orders}/orders/{order_id}"
+    shopper.ask("get somebody else's order", 403, "GET", order, token=token)
+    shopper.ask("cancel somebody else's order", 403, "POST", f"{order}/cancel", token=token)
+    shopper.ask("get somebody else's addresses", 403, "GET", f"{shop.users}/users/{user_id}/addresses", token=token)
+    shopper.ask("delete that user, as admin", 200, "DELETE", f"{shop.users}/users/{bob_id}", token=admin)
 
 
 def order_and_cancel(shopper: Shopper, shop: Shop, token: str) -> None:

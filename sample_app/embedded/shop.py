@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -121,7 +122,7 @@ def how_to_start(shop: Shop, service: str, started: database.Started) -> str:
     """The command, with the settings that are not the usual ones."""
     usual = DEFAULT.environment(service, "127.0.0.1", settings.DATABASE_PORT)
     needed = shop.environment(service, started.host, started.port)
-    changed = [f"{name}={value}" for name, value in needed.items() if usual.get(name) != value]
+    changed = [f"{name}={shlex.quote(value)}" for name, value in needed.items() if usual.get(name) != value]
     return " ".join([*changed, f"python -m sample_app.{service}"])
 
 

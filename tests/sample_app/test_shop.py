@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -99,7 +99,7 @@ def test_one_service_is_left_out_and_started_by_itself(tmp_path: Path) -> None:
     with open_shop(tmp_path, "--mysql", "embedded", "--without", "order_service") as shop:
         assert not listens(shop.ports["order"])
         [line] = [line for line in shop.running.output.splitlines() if "To start it: " in line]
-        *settings, _, _, module = line.partition("To start it: ")[2].split()
+        *settings, _, _, module = shlex.split(line.partition("To start it: ")[2])
         assert module == "sample_app.order_service"
         own = dict(setting.split("=", 1) for setting in settings)
         with Running(
@@ -178,4 +178,4 @@ def test_the_shopper_says_that_the_shop_is_closed(capsys: pytest.CaptureFixture[
 def test_the_shopper_can_do_everything_through_the_gateway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_shop(tmp_path, "--mysql", "embedded") as shop:
         assert traffic.main(["--base-url", shop.url("gateway")]) == 0
-    assert json.dumps("60 steps")[1:-1] in capsys.readouterr().out
+    assert " steps, all answered as expected" in capsys.readouterr().out
