@@ -181,14 +181,17 @@ class ContainerStage(Hermetic):
         return self._code
 
     def stop(self, steps: Steps) -> int:
-        """As `docker stop` would, which is to say: with the signal that the image names. A signal that the app's first
-        process has no handler for is not sent: the kernel keeps it from the first process of a container."""
+        """As natively: each signal to every process, so that workers behind a shell can write their files as well. A
+        signal that the first process has no handler for is not sent to it: the kernel keeps it from the first process
+        of a container."""
         self._is_stopped = True
         with contextlib.suppress(ContainerError), told("The container cannot be stopped"):
             for number, patience in steps:
-                if number != signal.SIGKILL and not self._there.handles(number):
+                reaches = number == signal.SIGKILL or self._there.handles(number)
+                others = number != signal.SIGKILL and self._code is None and self._there.signal_others(number)
+                if not reaches and not others:
                     continue
-                if self._code is None:
+                if reaches and self._code is None:
                     self._there.target.kill(number)
                 deadline = time.monotonic() + patience
                 while self._code is None and time.monotonic() < deadline:

@@ -116,6 +116,17 @@ class ContainerApp(ABC):
             return True
         return not self.engine.is_local or bool(int(caught, 16) >> (number - 1) & 1)
 
+    def signal_others(self, number: int) -> bool:
+        """Signal all processes of the app but its first: a shell there passes nothing on. False if the image has no
+        shell, and so none that would have to."""
+        import docker
+
+        try:
+            done = self.target.exec_run(["/bin/sh", "-c", f"kill -s {signal.Signals(number).name[3:]} -- -1"])
+        except docker.errors.APIError:  # it has ended
+            return False
+        return bool(done.exit_code == 0)
+
     def trusting(self) -> dict[str, str]:
         """Variables that make the app trust rr."""
         return trust.variables(self.environment, Path(SHELF, _TRUSTED), java=self.has_java())
