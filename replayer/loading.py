@@ -219,7 +219,7 @@ class LoadedSet:
             path, mark, query = request.target.partition("?")
             request = replace(request, target="/".join(map(self._segment, path.split("/"))) + mark + query)
         if room.name == "mysql" and "{{" in request.query:
-            request = replace(request, query=_SEALED_NUMBER.sub(lambda number: self._plain(number[0]), request.query))
+            request = replace(request, query=_SEALED_NUMBER.sub(lambda number: self._number(number[0]), request.query))
         if isinstance(getattr(request, "body", None), FileBody):
             with contextlib.suppress(SecretError, DocumentError):
                 body = self._with_file(request, lambda _: None).body
@@ -229,14 +229,19 @@ class LoadedSet:
     def _segment(self, segment: str) -> str:
         """Of a path. What looks generated may be another one in this run: then it stays a placeholder."""
         value = self._plain(segment)
-        return segment if looks_generated(value) else value
+        return segment if value is None or looks_generated(value) else value
 
-    def _plain(self, text: str) -> str:
-        """Without the key: the app may have got it from its command, where the name stands in for it."""
+    def _number(self, text: str) -> str:
+        """Of a statement. Where it is not known, as a literal: it may have been any."""
+        value = self._plain(text)
+        return f"'{text}'" if value is None else value
+
+    def _plain(self, text: str) -> str | None:
+        """What the app has: without the key that is the name where it stands in for the value, and else unknown."""
         try:
             return self._vault.unseal(text)
         except SecretError:
-            return replaced(text, lambda name: name)
+            return replaced(text, lambda name: name) if self.stand_ins.issuperset(names_in(text)) else None
 
     @staticmethod
     def _read(room: Room, document: Document) -> Exchange[Any, Any]:

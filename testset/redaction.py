@@ -19,7 +19,7 @@ from testset.known import Known
 from testset.model import Document
 from testset.secret_rules import LONGEST, Finder, Found, Replacement, Rules, without_overlaps
 from testset.secrets import Vault
-from testset.sql_names import named_literals, named_numbers, names_of_parameters
+from testset.sql_names import named_literals, named_numbers, names_in, names_of_columns, names_of_parameters
 
 _CONSTRUCTION = object()
 _HEADER_MAPS = frozenset(["header", "headers", "trailer", "trailers", "ordinary_headers"])
@@ -28,6 +28,7 @@ _ONLY_SIGNS = frozenset(["signature", "aws-key", "aws-session-token"])
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
 _HEXADECIMAL = re.compile(r"\W?[xX]'")  # what stands before the digits
 _BASE64_LIMIT = 1024 * 1024  # decoded bytes
+_WRONG_VALUE = re.compile(r"[Ii]ncorrect [^'\r\n]{1,40} value: '(?P<value>.{1,8192}?)'(?= for |\Z)", re.S)
 
 _TEXT = bytes({9, 10, 12, 13, *range(32, 127), *range(0xA0, 0x100)})
 
@@ -188,6 +189,8 @@ class _Walk:
         self._put = put
         self._stored = stored
         self._names = True
+        self._computed: dict[str, str] = {}  # result columns of the statement that are made of secrets: their kinds
+        self._speaks_of: str | None = None  # the kind of a column that the statement names
 
     def tree(self, tree: Any, kind: str | None) -> Any:
         """`kind`: what a value here is by its name, if it is a secret."""
@@ -213,7 +216,7 @@ class _Walk:
         return {"base64": self._put(base64.b64encode(data).decode(), kind)}
 
     def _cell(self, value: Any, kind: str | None) -> Any:
-        """A value of a row or a parameter. Bytes that are text are sealed as text: they are the same to a server."""
+        """Text or bytes of a row or a parameter. Bytes that are text are sealed as text: a server reads them alike."""
         if not isinstance(value, bytes):
             return self.tree(value, kind)
         try:
@@ -223,7 +226,7 @@ class _Walk:
         return self._text(text, kind) if self._in_text(text, kind) else value
 
     def _result(self, value: Any, kind: str | None) -> Any:
-        """A value of a row. A number may be a secret too; in a request it stays, because it could not be matched."""
+        """A value of a row, or a parameter. A number may be a secret too."""
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if is_number and kind is not None and self._enabled and self._finder.may_be_number(kind):
             return {"number": self._put(repr(value), kind)}
@@ -270,6 +273,7 @@ class _Walk:
             self._pair(tree, changed)
             self._rows(tree, changed)
             self._sql(tree, changed)
+            self._refusal(tree, changed)
         return {**tree, **changed} if changed else tree
 
     def _headers(self, headers: Mapping[Any, Any]) -> Mapping[Any, Any]:
@@ -316,9 +320,17 @@ class _Walk:
                 kind = self._finder.kind_of_name(name) if isinstance(name, str) else None
                 if kind is not None:
                     kinds[index] = kind
-        if kinds:
+        computed = {
+            index: self._computed[str(column["name"])]
+            for index, column in enumerate(columns)
+            if isinstance(column, Mapping) and not column.get("table") and str(column.get("name")) in self._computed
+        }
+        if kinds or computed:
             changed["rows"] = [
-                [self._result(value, kinds.get(index)) for index, value in enumerate(row)]
+                [
+                    self._cell(value, computed[index]) if index in computed else self._result(value, kinds.get(index))
+                    for index, value in enumerate(row)
+                ]
                 if isinstance(row, (list, tuple))
                 else self.tree(row, None)
                 for row in rows
@@ -329,6 +341,7 @@ class _Walk:
         query, parameters = tree.get("query"), tree.get("parameters")
         if not isinstance(query, str) or not self._finder.may_hold(query):
             return
+        self._listen(query)
         new = self._replaced(
             self._unmarked(query), lambda part: _merge(self._redactor._spans(part), self._in_statement(part))
         )
@@ -341,6 +354,29 @@ class _Walk:
                 changed["parameters"] = [
                     self._parameter(value, kind) for value, kind in zip(parameters, kinds, strict=False)
                 ]
+
+    def _listen(self, query: str) -> None:
+        """What a statement says of its answer, which comes after it."""
+        self._speaks_of = self._secret_among(names_in(query))
+        self._computed = {
+            name: kind for name, parts in names_of_columns(query) if (kind := self._secret_among(parts)) is not None
+        }
+
+    def _secret_among(self, names: Iterable[str]) -> str | None:
+        return next((kind for name in names if (kind := self._finder.kind_of_name(name)) is not None), None)
+
+    def _refusal(self, tree: Mapping[Any, Any], changed: dict[Any, Any]) -> None:
+        """`UPDATE users SET age = password`: the server says which password is no number."""
+        message, kind = tree.get("error_message"), self._speaks_of
+        if isinstance(message, str) and kind is not None:
+
+            def wrong(part: str) -> list[Found]:
+                found = [Found(*match.span("value"), kind) for match in _WRONG_VALUE.finditer(part)]
+                return _merge(self._redactor._spans(part), found)
+
+            new = self._replaced(message, wrong)
+            if new != message:
+                changed["error_message"] = new
 
     def _unmarked(self, query: str) -> str:
         """`password = 'ff'` for `password = x'ff'`: what is sealed is no hexadecimal number any more."""
@@ -359,7 +395,9 @@ class _Walk:
     def _parameter(self, value: Any, kind: str | None) -> Any:
         if isinstance(value, Mapping) and "value" in value:
             return {**value, "value": self.tree(value["value"], kind)}
-        return self._cell(value, kind)
+        if isinstance(value, int) and -100 < value < 100:  # a flag or a count
+            return value
+        return self._result(value, kind)
 
 
 class RedactingStream:

@@ -154,6 +154,12 @@ _PART = re.compile(  # of a multipart body
     rf"(?P<value>.{{1,{_VALUE}}}?)(?=\r?\n--)",
     re.S,
 )
+_REFUSED = re.compile(  # what MySQL says of a value: the key's name, or the column's, says what it is
+    rf"(?:Duplicate entry '(?P<value>.{{1,{_VALUE}}}?)' for key"
+    rf"|[Ii]ncorrect [^'\r\n]{{1,40}} value: '(?P<wrong>.{{1,{_VALUE}}}?)' for column)"
+    r" ['`](?:[^'\r\n]{0,200}[.`])?(?P<name>[\w\-]{1,64})['`]",
+    re.S,
+)
 _HEADER_LINE = re.compile(
     rf"^[ \t]{{0,32}}(?:- )?(?P<name>[A-Za-z0-9_.\-]{{3,64}}):[ \t]*(?P<value>[^\r\n]{{1,{_VALUE}}}?)[ \t]*\r?$", re.M
 )
@@ -183,6 +189,7 @@ _PLAIN_WORD = re.compile(r"[a-z]+\Z|[A-Z]+\Z|\d+\Z")
 _STEMS = (
     "pass", "pwd", "secret", "token", "jwt", "key", "sess", "sid", "credential", "authorization", "bearer", "signature",
     "cookie", "otp", "cvv", "cvc", "://", "@tcp(", "@unix(", "sig=", "hmac=", "reset", "identified",
+    "_encrypt", "_decrypt",
 )  # fmt: skip
 _HARMLESS = re.compile(
     r"(?:null|none|true|false|undefined|\?|\*+|\$\d+|%s|:\w+|\{\{(?:secret|redacted) \"[^\"]*\"\}\})\Z", re.I
@@ -329,6 +336,8 @@ class Finder:
             yield from self._named(_FORM.finditer(text, start))
         if "'" in text:
             yield from self._named(_QUOTED.finditer(text, start))
+            if " entry '" in text or " value: '" in text:
+                yield from self._refused(text, start)
         if "</" in text:
             yield from self._named(_XML.finditer(text, start))
         if "<input" in text:
@@ -415,6 +424,13 @@ class Finder:
                 yield Found(*match.span("value"), self.kind_of_shape(value) or kind)
             elif self.may_be_number(kind):
                 yield Found(*match.span("number"), kind)
+
+    def _refused(self, text: str, start: int) -> Iterator[Found]:
+        for match in _REFUSED.finditer(text, start):
+            kind = self.kind_of_name(match["name"])
+            if kind is not None:
+                group = "wrong" if match["value"] is None else "value"
+                yield Found(*match.span(group), self.kind_of_shape(match[group]) or kind)
 
     def _credentials(self, value: str) -> list[Found]:
         """`Bearer x`, `Basic x`: the scheme stays, so that a reader sees what it was."""

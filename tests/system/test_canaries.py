@@ -28,7 +28,7 @@ from testset.secrets import Vault
 
 pytestmark = pytest.mark.system
 
-APP = Path(__file__).parent.parent / "apps" / "canary_app.py"
+APP = Path(__file__).parent.parent / "apps" / "canaries" / "http_app.py"
 
 CANARIES = {
     "query": "Qu3ryT0ken4711",
@@ -180,7 +180,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     port = free_port()
     needing = set()
     with Dependency() as partner, own_mounts(folder, tmp / "mounts.log") as mounts:
-        command = f"{sys.executable} canary_app.py {port} {partner.url} --api-key {C['command line']}"
+        command = f"{sys.executable} http_app.py {port} {partner.url} --api-key {C['command line']}"
         rr = RR(folder, home, mounts.prefix, {"PARTNER_SECRET": C["environment"], "TMPDIR": str(temporary)})
         with rr.record(command, port=port) as running:
             for number, call in enumerate(calls(), 1):
@@ -259,7 +259,7 @@ def test_its_owner_replays_it_green_and_the_report_holds_none(recorded: Recorded
 def test_a_broken_app_s_report_holds_none(recorded: Recorded, tmp_path: Path) -> None:
     """Every answer is wrong, and the app dies in the end: its output goes into the report."""
     rr = clone(recorded, tmp_path, RR_KEY=recorded.key, TALKATIVE="1", GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"))
-    app = rr.folder / "canary_app.py"
+    app = rr.folder / "http_app.py"
     source = app.read_text()
     source = source.replace("def checksum(*parts: bytes) -> int:", "def checksum(*parts: bytes) -> str:")
     source = source.replace('return zlib.crc32(b"\\0".join(parts)) % 997', "return repr(parts)")

@@ -221,6 +221,14 @@ def test_result_sets_and_statements(redactor: Redactor) -> None:
         ("SELECT 1 FROM u WHERE otp = 123456 AND cvv = 987 AND token = 12345", ["123456", "987"]),
         ("INSERT INTO cards (id, cvv) VALUES (4711, 987)", ["987"]),
         ("SELECT name FROM a WHERE (name = 'b') AND (b.password = ('pw'))", ["pw"]),
+        (
+            "SELECT 1 FROM u WHERE token NOT IN ('a', 'b') AND otp NOT IN (123456, 234567) AND n NOT IN (345678)",
+            ["a", "b", "123456", "234567"],
+        ),
+        ("SELECT 1 FROM u WHERE token NOT LIKE 'a%' OR token = BINARY 'b' OR token RLIKE 'c'", ["a%", "b", "c"]),
+        ("SELECT AES_DECRYPT(data, 'k'), AES_ENCRYPT('text', 'l')", ["k", "l"]),
+        ("UPDATE u SET doc = JSON_OBJECT('n', 'a', 'password', 'pw', 'm', 'b')", ["pw"]),
+        ("UPDATE u SET doc = JSON_SET(doc, '$.a', 'b', '$.user.\"api-key\"', 'k')", ["k"]),
     ],
 )
 def test_literals_of_statements(redactor: Redactor, vault: Vault, statement: str, secrets: list[str]) -> None:
@@ -255,6 +263,50 @@ def test_bound_values_that_are_no_texts(redactor: Redactor) -> None:
     query = "INSERT INTO users (name, password, salt) VALUES (?, ?, ?)"
     parameters = redacted(redactor, {"query": query, "parameters": [b"app", b"pw", b"\xff\x00"]})["parameters"]
     assert parameters == [b"app", '{{secret "password-1"}}', b"\xff\x00"]
+
+
+def test_bound_numbers(redactor: Redactor) -> None:
+    query = "SELECT 1 FROM users WHERE otp = ? AND id = ? AND cvv <> ?"
+    parameters = redacted(redactor, {"query": query, "parameters": [123456, 123456, 0]})["parameters"]
+    assert parameters == [{"number": '{{secret "password-1"}}'}, 123456, 0]
+
+
+def answered(redactor: Redactor, query: str, response: dict[str, Any]) -> dict[str, Any]:
+    spec = {"requests": [{"message": {"query": query}}], "responses": [{"message": response}]}
+    return dict(redacted(redactor, spec)["responses"][0]["message"])
+
+
+@pytest.mark.parametrize(
+    ("query", "hidden"),
+    [
+        ("SELECT CONCAT('<', token, '>') AS c FROM users", True),
+        ("SELECT id, TRIM(u.password) c FROM users u", True),
+        ("SELECT 1 UNION SELECT UPPER(api_key) AS c FROM users", True),
+        ("SELECT UPPER(name) AS c FROM users WHERE token = UPPER('')", False),
+        ("SELECT UPPER(token) AS d, UPPER(name) AS c FROM users", False),
+    ],
+)
+def test_columns_that_are_made_of_secrets(redactor: Redactor, query: str, hidden: bool) -> None:
+    told = answered(redactor, query, {"columns": [{"name": "c"}], "rows": [["made of it"], [7]]})
+    assert (told["rows"] != [["made of it"], [7]]) is hidden
+    assert told["rows"][1] == [7]
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "expected"),
+    [
+        ("INSERT INTO a SELECT * FROM b", "Duplicate entry 'tok' for key 'users.token'", "Duplicate entry '{}' for key 'users.token'"),
+        ("INSERT INTO a SELECT * FROM b", "Duplicate entry 'ann' for key 'name'", "Duplicate entry 'ann' for key 'name'"),
+        ("CALL p()", "Incorrect integer value: 'tok' for column 'otp' at row 1", "Incorrect integer value: '{}' for column 'otp' at row 1"),
+        ("CALL p()", "Incorrect integer value: 'tok' for column `shop`.`a`.`otp` at row 1", "Incorrect integer value: '{}' for column `shop`.`a`.`otp` at row 1"),
+        ("UPDATE a SET n = password", "Incorrect integer value: 'tok' for column 'n' at row 1", "Incorrect integer value: '{}' for column 'n' at row 1"),
+        ("UPDATE a SET n = password", "Truncated incorrect DOUBLE value: 'tok'", "Truncated incorrect DOUBLE value: '{}'"),
+        ("UPDATE a SET n = name", "Incorrect integer value: 'ann' for column 'n' at row 1", "Incorrect integer value: 'ann' for column 'n' at row 1"),
+    ],
+)  # fmt: skip
+def test_values_that_an_error_quotes(redactor: Redactor, vault: Vault, query: str, message: str, expected: str) -> None:
+    told = answered(redactor, query, {"error_message": message})["error_message"]
+    assert told == expected.format(*(f'{{{{secret "{name}"}}}}' for name in vault.names()))
 
 
 def test_bytes_with_a_secret_in_them_are_sealed_whole(redactor: Redactor, vault: Vault) -> None:
@@ -334,6 +386,7 @@ def test_what_is_known_is_found_whatever_is_around_it(redactor: Redactor, value:
     "form",
     [
         "p%40ss%20w0rd%2F%22x%22", "p%40ss+w0rd%2F%22x%22", 'p@ss w0rd/\\"x\\"', "p@ss w0rd/&quot;x&quot;", "cEBzcyB3MHJkLyJ4Ig",
+        "7040737320773072642f227822", "7040737320773072642F227822",
     ],
 )  # fmt: skip
 def test_what_is_known_is_found_in_other_writings(redactor: Redactor, vault: Vault, form: str) -> None:
@@ -341,6 +394,32 @@ def test_what_is_known_is_found_in_other_writings(redactor: Redactor, vault: Vau
     hidden = body(redactor, f"it was {form} then")
     assert hidden == 'it was {{secret "password-1"}} then'
     assert vault.unseal(hidden) == f"it was {form} then"
+
+
+def test_what_is_known_from_sql_is_found_without_sql_s_escapes(redactor: Redactor) -> None:
+    redacted(redactor, {"query": r"""UPDATE users SET password = 'it\'s a "pass\"', token = 'it''s a token'"""})
+    assert body(redactor, """<it's a "pass"> <it's a token>""") == '<{{secret "password-2"}}> <{{secret "token-2"}}>'
+
+
+def test_what_can_be_read_of_sealed_bytes_is_found(redactor: Redactor) -> None:
+    redacted(redactor, {"columns": [{"name": "secret_key"}], "rows": [[b"\x00\xffreadable-key\x00"]]})
+    assert redactor.redact_text(r"b'\x00\xffreadable-key\x00'") == r"""b'\x00\xff{{redacted "secret"}}\x00'"""
+
+
+@pytest.mark.parametrize("value", ["hunt3r2", "p@ss12", "s3cr3t"])
+def test_a_short_secret_is_found_where_it_is_a_word_of_its_own(redactor: Redactor, value: str) -> None:
+    body(redactor, json.dumps({"password": value}))
+    hidden = '{{secret "password-1"}}'
+    for around in ("it is {}.", "a\\n{}\\n", "{}", "({})", "_{}_"):
+        assert body(redactor, around.format(value)) == around.format(hidden)
+    for around in ("un{}", "{}s", "7{}7"):
+        assert body(redactor, around.format(value)) == around.format(value)
+
+
+@pytest.mark.parametrize("value", ["secret", "123456", "a1b2c"])
+def test_a_short_secret_that_may_be_anything_is_not_looked_for(redactor: Redactor, value: str) -> None:
+    body(redactor, json.dumps({"password": value}))
+    assert body(redactor, f"it is {value}.") == f"it is {value}."
 
 
 def test_the_app_s_environment_is_known(redactor: Redactor) -> None:

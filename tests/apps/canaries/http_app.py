@@ -1,6 +1,6 @@
 """An app that handles secrets in every place there is, and answers in a way that shows that it got the right ones.
 
-    PARTNER_SECRET=… python canary_app.py PORT PARTNER_URL --api-key …
+    PARTNER_SECRET=… python http_app.py PORT PARTNER_URL --api-key …
 
 It answers with a checksum of what it was sent (a small number: no one takes it for made up), so that a replay is green
 only if each secret reached it as it was. What it tells others it makes of its environment and of its command line.

@@ -1,0 +1,1 @@
+"""Apps through which canaries pass, one for each transport."""
