@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -67,8 +68,15 @@ class Shopper:
     """Sends requests and keeps account of the answers."""
 
     say: Callable[[str], None]
+    made_up: random.Random = field(default_factory=random.SystemRandom)
     steps: int = 0
     wrong: list[str] = field(default_factory=list)
+
+    def new_key(self) -> str:
+        return str(uuid.UUID(int=self.made_up.getrandbits(128), version=4))
+
+    def new_name(self, name: str) -> str:
+        return f"{name}-{self.made_up.getrandbits(48):012x}"
 
     def ask(
         self,
@@ -119,9 +127,8 @@ def _data(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def play(shop: Shop, say: Callable[[str], None]) -> Shopper:
+def play(shop: Shop, shopper: Shopper) -> Shopper:
     """The whole visit."""
-    shopper = Shopper(say)
     admin = log_in(shopper, shop)
     with_customer = customer(shopper, shop, admin)
     user_id, token, address_id = next(with_customer)
@@ -147,7 +154,7 @@ def log_in(shopper: Shopper, shop: Shop) -> str:
 
 def customer(shopper: Shopper, shop: Shop, admin: str) -> Iterator[tuple[str, str, str]]:
     """Makes a customer, and removes it when asked again."""
-    users, name = shop.users, f"alice-{uuid.uuid4().hex[:12]}"
+    users, name = shop.users, shopper.new_name("alice")
     new = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     shopper.ask("create a user without a login", 401, "POST", f"{users}/users", new)
     user_id = str(shopper.ask("create a user", 201, "POST", f"{users}/users", new, token=admin)["id"])
@@ -185,7 +192,7 @@ def look_around(shopper: Shopper, shop: Shop, token: str) -> None:
 
 
 def order_and_pay(shopper: Shopper, shop: Shop, user_id: str, token: str, address_id: str) -> str:
-    orders, key = f"{shop.orders}/orders", str(uuid.uuid4())
+    orders, key = f"{shop.orders}/orders", shopper.new_key()
     wanted = {
         "userId": user_id,
         "items": [{"productId": LAPTOP, "quantity": 1}, {"productId": MOUSE, "quantity": 2}],
@@ -211,7 +218,7 @@ def order_and_pay(shopper: Shopper, shop: Shop, user_id: str, token: str, addres
 
 def somebody_else(shopper: Shopper, shop: Shop, admin: str, user_id: str, order_id: str) -> None:
     """What is the customer's is not for another customer."""
-    name = f"bob-{uuid.uuid4().hex[:12]}"
+    name = shopper.new_name("bob")
     new = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     bob_id = shopper.ask("create another user", 201, "POST", f"{shop.users}/users", new, token=admin)["id"]
     login = {"username": name, "password": PASSWORD}
@@ -227,7 +234,7 @@ def order_and_cancel(shopper: Shopper, shop: Shop, token: str) -> None:
     orders = f"{shop.orders}/orders"
     wanted = {"items": [{"productId": GRINDER, "quantity": 1}]}
     order_id = shopper.ask("order the last coffee grinder, to the default address", 201, "POST", orders, wanted,
-                           token=token, key=str(uuid.uuid4()))["id"]  # fmt: skip
+                           token=token, key=shopper.new_key())["id"]  # fmt: skip
     shopper.ask("order one more: there is none", 409, "POST", orders, wanted, token=token)
     with_mouse = {"items": [{"productId": MOUSE, "quantity": 1}, *wanted["items"]]}
     shopper.ask("order a mouse and a grinder: the mouse is released", 409, "POST", orders, with_mouse, token=token)
@@ -266,7 +273,7 @@ def what_must_not_work(shopper: Shopper, shop: Shop, user_id: str, token: str, a
 def through_the_gateway(shopper: Shopper, shop: Shop, token: str) -> None:
     gateway = shop.gateway
     wanted = {"items": [{"productId": MOUSE, "quantity": 1}]}
-    key = str(uuid.uuid4())
+    key = shopper.new_key()
     order_id = shopper.ask("order a mouse through the gateway", 201, "POST", f"{gateway}/orders", wanted,
                            token=token, key=key)["id"]  # fmt: skip
     shopper.ask("get its details there", 200, "GET", f"{gateway}/orders/{order_id}/details", token=token)
@@ -274,25 +281,28 @@ def through_the_gateway(shopper: Shopper, shop: Shop, token: str) -> None:
     shopper.ask("ask the gateway for what no service has", 404, "GET", f"{gateway}/invoices", token=token)
 
 
-def chosen_shop(arguments: list[str] | None) -> tuple[Shop, bool]:
+def chosen(arguments: list[str] | None) -> tuple[Shop, Shopper]:
     parser = argparse.ArgumentParser(prog="python -m sample_app.traffic", description="Go shopping.")
     parser.add_argument("--base-url", help="the gateway's: everything goes through it")
     parser.add_argument("--user-url", default="http://localhost:8082")
     parser.add_argument("--product-url", default="http://localhost:8081")
     parser.add_argument("--order-url", default="http://localhost:8080")
     parser.add_argument("--gateway-url", default="http://localhost:8083")
+    parser.add_argument("--seed", help="names and keys are the same with the same seed; a new one each time by default")
     parser.add_argument("--quiet", action="store_true", help="say only what was wrong")
     options = parser.parse_args(arguments)
     urls = [options.user_url, options.product_url, options.order_url, options.gateway_url]
     if options.base_url:
         urls = [options.base_url] * 4
-    return Shop(*(f"{url.rstrip('/')}/api/v1" for url in urls)), options.quiet
+    made_up = random.SystemRandom() if options.seed is None else random.Random(options.seed)
+    say: Callable[[str], None] = (lambda line: None) if options.quiet else (lambda line: print(line, flush=True))
+    return Shop(*(f"{url.rstrip('/')}/api/v1" for url in urls)), Shopper(say, made_up)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    shop, quiet = chosen_shop(arguments)
+    shop, shopper = chosen(arguments)
     try:
-        shopper = play(shop, (lambda line: None) if quiet else (lambda line: print(line, flush=True)))
+        play(shop, shopper)
     except Unexpected as error:
         print(f"The shop does not answer: {error}. `python -m sample_app` opens it.", file=sys.stderr)
         return 2

@@ -35,7 +35,7 @@ LOGIN: Mapping[str, str] = {"DB_USER": USER, "DB_PASSWORD": PASSWORD}
 
 def shop_with(shop: OpenShop) -> list[str]:
     """What the shopper found wrong."""
-    return traffic.play(traffic.chosen_shop(shop.traffic)[0], lambda line: None).wrong
+    return traffic.play(*traffic.chosen([*shop.traffic, "--quiet"])).wrong
 
 
 def run_newman(shop: OpenShop) -> None:
@@ -117,8 +117,7 @@ def test_one_service_is_left_out_and_started_by_itself(tmp_path: Path) -> None:
 def test_what_is_away_is_named(tmp_path: Path) -> None:
     with open_shop(tmp_path, "--mysql", "embedded", "--without", "product_service") as shop:
         orders = f"{shop.url('order')}/api/v1/orders"
-        login = traffic.Shopper(lambda line: None)
-        urls = traffic.chosen_shop(shop.traffic)[0]
+        urls, login = traffic.chosen([*shop.traffic, "--quiet"])
         admin = traffic.log_in(login, urls)
         made = traffic.customer(login, urls, admin)
         _, token, _ = next(made)
