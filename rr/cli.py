@@ -127,6 +127,10 @@ def record(
         list[int] | None, typer.Option("--app-port", help="Record only what comes to this port; may be repeated.")
     ] = None,
     sync: Annotated[bool | None, typer.Option("--sync/--no-sync", help="Let in one request at a time.")] = None,
+    learn: Annotated[
+        bool | None,
+        typer.Option("--learn/--no-learn", help="Replay the recording at once, to learn what differs by itself."),
+    ] = None,
     include: Annotated[
         list[str] | None,
         typer.Option("--include", help="Make tests only of requests like this: 'POST /orders', '/api/*', 'port=80'."),
@@ -150,6 +154,7 @@ def record(
         "build_delay": build_delay,
         "record.record_timer": record_timer,
         "record.sync": sync,
+        "record.learn": learn,
         "record.app_ports": app_port or None,
         "record.pass_through": pass_through or None,
     }
@@ -270,6 +275,31 @@ def replay(
             debug=debug,
         )
     )
+
+
+@app.command()
+def noise(
+    command: Command = None,
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    test_sets: Annotated[
+        str | None, typer.Option("-t", "--test-sets", help="The test sets to learn of, with commas. Default: all.")
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("-d", "--delay", help="How long the app may take to start: a ceiling, no nap.")
+    ] = None,
+    debug: Debug = False,
+) -> int:
+    """Replay recordings twice, and note in the tests what differs by itself. `rr record` does so when it ends."""
+    from rr.noise import Options, noise
+
+    flags = {
+        "command": command,
+        "path": str(path) if path is not None else None,
+        "test.delay": delay,
+        "test.test_sets": test_sets.split(",") if test_sets else None,
+    }
+    return noise(Options(flags=flags, config_folder=config_path or Path(), debug=debug))
 
 
 @app.command()

@@ -105,7 +105,10 @@ def record(options: Options) -> int:
     with _nothing_half_written(store), signals.caught():
         store.check_writable()
         assert settings.command is not None
-        app = container_app(settings, console, signals)
+        from rr.planning import container_of
+
+        opened = container_of(settings, settings.command, console, lambda: signals.interrupts > 0, quiet=False)
+        app = opened() if opened is not None else None
         facts = recover.facts(
             store,
             name,
@@ -119,12 +122,18 @@ def record(options: Options) -> int:
         session = memory.create(facts, settings.journal.limit)
         run = _Session(console, settings, options, store, name, session, wanted)
         try:
-            return run.run(signals, app)
+            code = run.run(signals, app)
         finally:
             if session.path.exists() and not run.unfinished:
                 shutil.rmtree(session.path)
             if app is not None:
                 app.close()
+        if settings.record.learn and run.has_tests and signals.interrupts <= 1:
+            from rr.noise import learn_of
+
+            before = signals.interrupts
+            learn_of(store.get(name), settings, store, console, lambda: signals.interrupts > before)
+        return code
 
 
 @contextmanager
@@ -167,6 +176,7 @@ class _Session:
         self._told_stop = False
         self._stopped_by: Exception | None = None  # decoding or writing failed: nothing more is recorded
         self.unfinished = False  # the journal holds what could not be written
+        self.has_tests = False
 
     def run(self, signals: Signals, app: ContainerApp | None) -> int:
         """`app`: an app in a container; else one of this machine."""
@@ -304,6 +314,7 @@ class _Session:
         self, recording: Recording, writer: TestSetWriter, code: int, ended_by: RRError | None, *, by_itself: bool
     ) -> int:
         console, counts = self._console, recording.counts
+        self.has_tests = counts.tests > 0
         notes = recording.reading.notes
         nothing = counts.tests == 0 and counts.mocks == 0
         if nothing:
@@ -374,26 +385,6 @@ class _Session:
     def _door(self, door: Door, opened: bool) -> None:
         if opened:
             self._console.note(f"The app listens on {door.address}" + (f" ({door.moved})" if door.moved else ""))
-
-
-def container_app(settings: Settings, console: Console, signals: Signals) -> ContainerApp | None:
-    """The app, if the command starts it in a container."""
-    from intercept.containers.commands import parse
-
-    command = parse(settings.command or "")
-    if command is None:
-        return None
-    from intercept.containers.app import Around
-    from intercept.containers.apps import open_app
-    from intercept.containers.image import default_base
-
-    around = Around(
-        told=console.note,
-        interrupted=lambda: signals.interrupts > 0,
-        agent_base=settings.agent_image or default_base(),
-        ceiling=settings.build_delay,
-    )
-    return open_app(command, settings.container_name, around)
 
 
 def app_environment() -> dict[str, str]:

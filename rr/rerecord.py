@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -32,9 +31,9 @@ from replayer.run import STOP, Outcome, Plan, SetRun
 from replayer.scene import Scene, Steps
 from replayer.sending import connected
 from rr import recover
-from rr.command import for_replay, is_stored
 from rr.console import Console
-from rr.record import KEPLOY, app_environment
+from rr.planning import Planner
+from rr.record import KEPLOY
 from rr.recover import many, shown
 from rr.settings import Settings, load_settings
 from testset import placeholders, revision
@@ -108,11 +107,14 @@ class _Rerecording:
         self._set = test_set
         self._interrupted = interrupted
         self._sent: list[str] = []
+        self._planner = Planner(settings, store, console, interrupted, moves_clock=False, debug=options.debug)
 
     def run(self) -> None:
         console, name = self._console, self._set.name
         loaded = LoadedSet(self._set, self._store.vault())
-        command = self._command(loaded)
+        plan = self._planner.plan(loaded, self._set)
+        if loaded.stand_ins:
+            raise UsageError("The real dependencies want the real secrets.", remedy="Set RR_KEY.")
         folder = memory.scratch()
         try:
             scratch = TestSetStore(folder / KEPLOY)
@@ -124,9 +126,9 @@ class _Rerecording:
             redactor = Redactor(vault, self._settings.redact.rules())
             console.hide(redactor.redact_text)
             console.headline(
-                f"Recording {name} anew", f"{many(len(loaded.tests), 'test')}, {redactor.mask_command(command)}"
+                f"Recording {name} anew", f"{many(len(loaded.tests), 'test')}, {redactor.mask_command(plan.command)}"
             )
-            outcome = self._record(loaded, command, scratch, redactor)
+            outcome = self._record(loaded, plan, scratch, redactor)
             if outcome.reason:
                 console.error(outcome.reason)
                 for line in outcome.log.splitlines():
@@ -141,20 +143,10 @@ class _Rerecording:
 
     # -- the new recording ---------------------------------------------------------------------------------------
 
-    def _command(self, loaded: LoadedSet) -> str:
-        settings = self._settings
-        command = settings.command or loaded.config.command or ""
-        if not settings.command or is_stored(settings):
-            command, missing = for_replay(command, self._store.vault())
-            if missing:
-                raise UsageError(f"The command's {missing[0]} cannot be unsealed here.", remedy="Set RR_KEY.")
-        if not command:
-            raise UsageError("Nothing says how the app is started.", remedy='Say it: rr rerecord -c "python app.py".')
-        return command
-
-    def _record(self, loaded: LoadedSet, command: str, scratch: TestSetStore, redactor: Redactor) -> Outcome:
+    def _record(self, loaded: LoadedSet, plan: Plan, scratch: TestSetStore, redactor: Redactor) -> Outcome:
         settings, name = self._settings, self._set.name
-        app = self._container(command)
+        command = plan.command
+        app = plan.container() if plan.container is not None else None
         facts = recover.facts(
             scratch,
             name,
@@ -183,9 +175,8 @@ class _Rerecording:
                 )
                 try:
                     scene = _Recorded(capture, recording, app)
-                    outcome = asyncio.run(
-                        SetRun(loaded, self._plan(loaded, command, scene), self._told, self._interrupted).run()
-                    )
+                    planned = replace(plan, scene=scene, pauses=_pauses(loaded), container=None)
+                    outcome = asyncio.run(SetRun(loaded, planned, self._told, self._interrupted).run())
                     with contextlib.suppress(RelayError):
                         capture.drain()
                     capture.close()
@@ -207,44 +198,6 @@ class _Rerecording:
             settings.journal.limit,
             unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
             on_notice=self._console.warning,
-        )
-
-    def _container(self, command: str) -> ContainerApp | None:
-        from intercept.containers.commands import parse
-
-        parsed = parse(command)
-        if parsed is None:
-            return None
-        from intercept.containers.app import Around
-        from intercept.containers.apps import open_app
-        from intercept.containers.image import default_base
-
-        around = Around(
-            told=self._console.note,
-            interrupted=self._interrupted,
-            agent_base=self._settings.agent_image or default_base(),
-            ceiling=self._settings.build_delay,
-            quiet=not self._options.debug,
-        )
-        return open_app(parsed, self._settings.container_name, around)
-
-    def _plan(self, loaded: LoadedSet, command: str, scene: Scene) -> Plan:
-        settings, config = self._settings, loaded.config
-        environment = app_environment()
-        if config.hash_seed is not None:
-            environment["PYTHONHASHSEED"] = str(config.hash_seed)
-        if config.time_zone:
-            environment["TZ"] = config.time_zone
-        return Plan(
-            command=command,
-            folder=os.getcwd(),
-            environment=environment,
-            delay=settings.test.delay,
-            health_url=settings.test.health_url,
-            api_timeout=settings.test.api_timeout,
-            show_output=self._options.debug,
-            scene=scene,
-            pauses=_pauses(loaded),
         )
 
     def _told(self, result: TestResult) -> None:

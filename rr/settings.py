@@ -143,6 +143,9 @@ class RecordSettings:
         0.0, readers.duration, "Ends the recording after this long; 0 waits for Ctrl-C.", shown="0s"
     )
     base_path: str | None = _setting(None, readers.optional_text, "Records only what is asked of this URL.")
+    learn: bool = _setting(
+        True, readers.true_or_false, "Replays a recording at once, to learn what differs although nothing has changed."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

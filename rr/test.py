@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from intercept.clock_library import Library, NoLibrary, find
 from intercept.containers.commands import parse
-from replayer.compare import Noise, noise_of_settings
 from replayer.conversation import WayOut
-from replayer.coverage.kit import NOT_FOR_THE_APP, Kit
+from replayer.coverage.kit import Kit
 from replayer.loading import LoadedSet
 from replayer.report.as_json import as_json
 from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
 from replayer.run import Outcome, Plan, SetRun
-from rr.command import for_replay, is_stored
 from rr.console import Console
 from rr.keeping import Keeper
 from rr.measuring import measuring
+from rr.planning import Planner
 from rr.record import KEPLOY
-from rr.recover import HASH_SEED, many
+from rr.recover import many
 from rr.settings import Settings, load_settings
 from testset.errors import NoTestSetError, RRError, SecretError, UsageError
 from testset.redaction import Redactor
 from testset.secrets import FILE_NAME, Vault
 from testset.store import TestSet, TestSetStore, natural
-
-if TYPE_CHECKING:
-    from intercept.containers.app import ContainerApp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,11 +138,18 @@ class _Run:
         self._store = store
         self._writer = writer
         self._folder = folder
-        self._kit = kit
         self._several = False
         self._interrupted = False
         self._not_green: set[str] = set()
-        self._library: Library | NoLibrary | None = None  # which moves the app's clock; None: not looked for
+        self._planner = Planner(
+            settings,
+            store,
+            console,
+            lambda: self._interrupted,
+            kit=kit,
+            moves_clock=options.mocking,
+            debug=options.debug,
+        )
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -240,87 +241,17 @@ class _Run:
         console.replayed(self._writer.add(result))
 
     def _plan(self, loaded: LoadedSet, test_set: TestSet) -> Plan:
-        settings, options, config = self._settings, self._options, loaded.config
-        command, missing = settings.command or config.command or "", list[str]()
-        if not settings.command or is_stored(settings):
-            command, missing = for_replay(command, self._store.vault())
-        loaded.stand_ins = frozenset(missing)
-        for name in missing:
-            self._console.warning(
-                f"The command's {name} cannot be unsealed here: the app gets the word {name!r} instead."
-            )
-        base_path = settings.test.base_path
-        if not command and not base_path:
-            raise UsageError(
-                f"Neither the command line nor rr.yml nor {test_set.name} says how the app is started.",
-                remedy='Say it: rr test -c "python app.py".',
-            )
-        environment = dict(os.environ)
-        if self._kit is not None:
-            for name in NOT_FOR_THE_APP:
-                environment.pop(name, None)
-        if config.hash_seed is not None:
-            environment["PYTHONHASHSEED"] = str(config.hash_seed)
-        else:
-            environment.setdefault("PYTHONHASHSEED", HASH_SEED)
-        if config.time_zone:
-            environment["TZ"] = config.time_zone
-        return Plan(
-            command=command,
-            folder=os.getcwd(),
-            environment=environment,
-            delay=settings.test.delay,
-            health_url=settings.test.health_url,
-            api_timeout=settings.test.api_timeout,
-            noise=_noise(settings, test_set.name),
-            outbound_fails=settings.test.outbound == "fail",
+        options, plan = self._options, self._planner.plan(loaded, test_set)
+        return replace(
+            plan,
             host=options.host,
             port=options.port,
-            only=frozenset(options.tests) or frozenset(settings.test.selected_tests.get(test_set.name, ())),
-            without=frozenset(settings.test.ignored_tests.get(test_set.name, ())),
+            only=frozenset(options.tests) or plan.only,
             fail_fast=options.fail_fast,
-            allowed_sockets=settings.sockets.allow,
-            show_output=options.debug,
-            base_path=base_path,
             mocking=options.mocking,
-            library=self._clock_library(),
-            kit=self._kit,
-            container=self._container(command),
             with_deps=options.with_deps,
             keep_alive=options.keep_alive,
-            told=self._console.note,
         )
-
-    def _container(self, command: str) -> Callable[[], ContainerApp] | None:
-        """How the app is opened, if the command starts it in a container."""
-        parsed = parse(command)
-        if parsed is None:
-            return None
-        from intercept.containers.app import Around
-        from intercept.containers.apps import open_app
-        from intercept.containers.image import default_base
-
-        around = Around(
-            told=self._console.note,
-            interrupted=lambda: self._interrupted,
-            agent_base=self._settings.agent_image or default_base(),
-            ceiling=self._settings.build_delay,
-            quiet=not self._options.debug,
-        )
-        return partial(open_app, parsed, self._settings.container_name, around)
-
-    def _clock_library(self) -> Library | None:
-        """What moves the app's clock; that there is nothing is said once."""
-        if not self._settings.test.time_travel or not self._options.mocking or self._settings.test.base_path:
-            return None
-        if self._library is None:
-            self._library = find()
-            if isinstance(self._library, NoLibrary):
-                self._console.warning(
-                    f"The app's clock cannot be moved: {self._library.why}. The tests run at today's time, and what "
-                    f"was recorded and expires (a token, a signed address) may have expired. {self._library.remedy}"
-                )
-        return self._library if isinstance(self._library, Library) else None
 
 
 def _way_out(on_miss: str, console: Console, keeper: Keeper) -> WayOut | None:
@@ -333,15 +264,6 @@ def _where(plan: Plan) -> str:
     if plan.base_path:
         return f"the app at {plan.base_path}, without mocks"
     return plan.command if plan.mocking else f"{plan.command}, without mocks"
-
-
-def _noise(settings: Settings, name: str) -> Noise:
-    noise = settings.test.global_noise
-    found = Noise()
-    for places in (noise.everywhere, noise.test_sets.get(name)):
-        if places is not None:
-            found = found | noise_of_settings({"body": dict(places.body), "header": dict(places.header)})
-    return found
 
 
 def _shown(path: Path) -> str:

@@ -88,7 +88,7 @@ class Sameness:
             return True
         if self._same_time(old, new, near):
             return True
-        return fits(old, new) and self._learn(old, new)
+        return looks_generated(old) != "time" and fits(old, new) and self._learn(old, new)
 
     def _same_time(self, old: str, new: str, near: Near) -> bool:
         clocks = near.clocks
@@ -106,6 +106,8 @@ class Sameness:
     def _same_number(self, old: float, new: float, near: Near) -> bool:
         if self._same_time(str(old), str(new), near):
             return True
+        if looks_generated(old) == "time":
+            return False
         was, now = template(Value("", old)), template(Value("", new))
         is_id = isinstance(old, int) and isinstance(new, int) and _OF_IDS.search(near.name) is not None
         if (was.atoms and now.atoms) or is_id:

@@ -73,16 +73,17 @@ class Merger:
         merged = self.merge(was, now, place)
         if _equal(merged, was):
             return old
-        bare = _SEALED.sub(r"{{\1 \2}}", new)
-        changes = {
-            at: json.dumps(_SEALED.sub(r"{{\1 \2}}", value) if isinstance(value, str) else value, ensure_ascii=False)
-            for at, value in _leaves(merged, now, ())
-        }
-        return _BARE.sub(r'{{\1 "\2"}}', json_text.edited(bare, changes, {}))
+        return json_text.edited(new, {at: _written(value) for at, value in _leaves(merged, now, ())}, {})
 
     def _at(self, place: tuple[Any, ...]) -> Near:
         name = next((step for step in reversed(place) if isinstance(step, str)), "")
         return replace(self._near, name=name)
+
+
+def _written(value: Any) -> str:
+    """A value as it stands in a JSON text: a secret's placeholder with its quotes."""
+    bare = _SEALED.sub(r"{{\1 \2}}", value) if isinstance(value, str) else value
+    return _BARE.sub(r'{{\1 "\2"}}', json.dumps(bare, ensure_ascii=False))
 
 
 def _read(text: str) -> Any:
@@ -104,13 +105,13 @@ def _restored(value: Any) -> Any:
     return value
 
 
-def _leaves(merged: Any, new: Any, place: tuple[Any, ...]) -> list[tuple[tuple[Any, ...], Any]]:
+def _leaves(merged: Any, new: Any, place: json_text.Place) -> list[tuple[json_text.Place, Any]]:
     """Where the merged value is not the new one: both have the same form."""
     if isinstance(merged, dict) and isinstance(new, dict):
         return [one for key, value in merged.items() for one in _leaves(value, new[key], (*place, key))]
     if isinstance(merged, list) and isinstance(new, list):
         pairs = zip(merged, new, strict=True)
-        return [one for index, (a, b) in enumerate(pairs) for one in _leaves(a, b, (*place, index))]
+        return [one for index, (a, b) in enumerate(pairs) for one in _leaves(a, b, (*place, str(index)))]
     return [] if _equal(merged, new) else [(place, merged)]
 
 

@@ -60,6 +60,7 @@ class RR:
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
+            "RR_RECORD_LEARN": "false",  # two replays more; the tests of it say otherwise
             **self.settings,
         }
 

@@ -1,0 +1,116 @@
+"""`rr noise`, and the end of `rr record`: replays of a recording tell what differs although nothing has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from replayer.compare.finding import Finding
+from replayer.learning import Lesson, learn
+from replayer.loading import LoadedSet
+from replayer.report.verdict import TestResult, Verdict
+from replayer.run import Outcome, SetRun
+from rr.console import Console
+from rr.planning import Planner
+from rr.record import KEPLOY
+from rr.recover import many
+from rr.settings import Settings, load_settings
+from testset.errors import NoTestSetError, RRError
+from testset.files import write_whole
+from testset.rewrite import edit
+from testset.store import TestSet, TestSetStore
+from testset.text import iter_documents
+
+_REPLAYS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said."""
+
+    flags: Mapping[str, Any]
+    config_folder: Path
+    debug: bool
+
+
+def noise(options: Options) -> int:
+    """Learn what differs in test sets that are there. Returns 0, or 2 if one could not be replayed."""
+    console = Console(out=sys.stderr, debug=options.debug)
+    settings = load_settings(options.config_folder, options.flags)
+    store = TestSetStore(settings.path / KEPLOY)
+    names = settings.test.test_sets or tuple(store.names())
+    sets = [each for each in map(store.get, names) if each.test_paths()]
+    if not sets:
+        raise NoTestSetError(f"There is no test set with tests in {store.root}.")
+    done = [learn_of(each, settings, store, console, lambda: False) for each in sets]
+    return 0 if all(done) else 2
+
+
+def learn_of(
+    test_set: TestSet, settings: Settings, store: TestSetStore, console: Console, interrupted: Callable[[], bool]
+) -> bool:
+    """Replay a set and write its noise into its tests. False: it could not be replayed; the recording is as it was."""
+    planner = Planner(settings, store, console, interrupted)
+    found: list[dict[str, Sequence[Finding]]] = []
+    passed = 0
+    for number in range(_REPLAYS):
+        results: list[TestResult] = []
+
+        def tell(result: TestResult, number: int = number, results: list[TestResult] = results) -> None:
+            results.append(result)
+            console.counter(f"learning what differs by itself: replay {number + 1} of {_REPLAYS}, {result.name} …")
+
+        try:
+            loaded = LoadedSet(test_set, store.vault())
+            plan = replace(planner.plan(loaded, test_set), outbound_fails=True)
+            outcome = asyncio.run(SetRun(loaded, plan, tell, interrupted).run())
+        except RRError as error:
+            outcome = Outcome(reason=str(error))
+        console.counter("")
+        if interrupted():
+            return False
+        if outcome.reason:
+            console.note(f"What differs by itself could not be learned: {outcome.reason} `rr noise` does it later.")
+            return False
+        found.append({one.name: one.findings for one in results})
+        passed = sum(one.verdict is Verdict.PASSED for one in results)
+        if not any(one.findings for one in results):
+            break  # all is as recorded: nothing to learn
+    lessons = learn(found)
+    _write(test_set, lessons)
+    _tell(console, lessons, passed, len(found[-1]))
+    return True
+
+
+def _write(test_set: TestSet, lessons: Mapping[str, Lesson]) -> None:
+    for path in test_set.test_paths():
+        for _, document in iter_documents(path):
+            lesson = lessons.get(document.name)
+            if lesson is None or not lesson.noise:
+                continue
+            changes: dict[tuple[Any, ...], Any] = {}
+            for one in lesson.noise:
+                changes["spec", "assertions", "noise", one.place] = [one.pattern]
+                changes["spec", "rr", "learned", one.place] = one.evidence
+            write_whole(path, edit(path.read_text("utf-8"), changes, path=path).encode())
+
+
+def _tell(console: Console, lessons: Mapping[str, Lesson], passed: int, of: int) -> None:
+    learned = [(name, one) for name, lesson in lessons.items() for one in lesson.noise]
+    unstable = [(name, one) for name, lesson in lessons.items() for one in lesson.unstable]
+    if not learned and not unstable:
+        console.note(f"Replayed as recorded: {passed} of {of}.")
+    for name, noise in learned:
+        console.note(f"{name}: {noise.place} differs each time and looks generated: noted as noise ({noise.evidence})")
+    for name, one in unstable:
+        recorded, *then = one.values
+        console.warning(f"{name}: {one.place} is unstable: recorded {recorded}, replayed {' and '.join(then)}")
+    if unstable:
+        console.note(
+            f"{many(len(unstable), 'place')} will fail again. Is it the app's own doing? Else say so in the test: "
+            "assertions.noise."
+        )
