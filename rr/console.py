@@ -203,7 +203,7 @@ class Console:
             files = tuple(sorted(files, key=lambda each: (each.percent, each.name))[:_MOST_FILES])
         with self._lock:
             self.blank()
-            width = max(len("coverage"), *(len(each.name) for each in files))
+            width = max([len("coverage"), *(len(each.name) for each in files)])
             total = f"{measured.missing} of {measured.statements} lines missing"
             for each in files:
                 line = [

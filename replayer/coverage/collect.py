@@ -116,12 +116,20 @@ def _is_same(one: Path, other: Path) -> bool:
 def _report(task: dict[str, Any], base: Path) -> dict[str, Any]:
     code = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from replayer.coverage.reporting import main; main()"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code], input=json.dumps(task), cwd=base, env=environment, capture_output=True,
-        text=True, timeout=_CEILING, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code], input=json.dumps(task), cwd=base, env=environment, capture_output=True,
+            text=True, timeout=_CEILING, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise CoverageError(
+            f"The reports of coverage were not made within {_CEILING:g} s.",
+            remedy="Leave out what needs no measuring: `omit` in the project's configuration.",
+        ) from error
     if done.returncode != 0:
         last = done.stderr.strip().rpartition("\n")[2]
-        raise CoverageError(f"The reports of coverage cannot be made: {last}")
+        raise CoverageError(
+            f"The reports of coverage cannot be made: {last}", remedy="Is there room on the disk for the report?"
+        )
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome

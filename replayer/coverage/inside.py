@@ -126,8 +126,7 @@ class _Measurement:
         if self._ended != os.getpid():
             _undisturbed()
             self._ended = os.getpid()
-            self._coverage.stop()
-            self._save()
+            self._save(stop=True)
 
     def _at_signal(self, number: int, _frame: object) -> None:
         """A signal that ends the process without a word of Python, unless it is a container's first process, which
@@ -140,7 +139,7 @@ class _Measurement:
 
     def _signal(self, number: int, handler: Any) -> Any:
         """`signal.signal`: who wants a signal to end the process, as uvicorn's workers do, gets an end with data."""
-        if handler is signal.SIG_DFL and number in _ENDS:
+        if handler == signal.SIG_DFL and number in _ENDS:
             handler = self._at_signal
         return self._as_seen(self._set_signal(number, handler))
 
@@ -159,9 +158,13 @@ class _Measurement:
 
         return ending
 
-    def _save(self) -> None:
+    def _save(self, stop: bool = False) -> None:
         try:
-            self._coverage.save()
+            try:
+                if stop:
+                    self._coverage.stop()
+            finally:
+                self._coverage.save()
             if self._settings["keep_sources"]:
                 for path in self._coverage.get_data().measured_files():
                     self._keep(path)

@@ -93,6 +93,9 @@ ENDS = {
     "SIGTERM, set to its default by the program": (
         "signal.signal(signal.SIGTERM, signal.SIG_DFL); signal.raise_signal(signal.SIGTERM)"
     ),
+    "SIGTERM, set to its default by its number": (
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(15, 0); signal.raise_signal(15)"
+    ),
     "SIGINT, as uvicorn ends itself": (
         "signal.signal(signal.SIGINT, signal.SIG_DFL); signal.raise_signal(signal.SIGINT)"
     ),
