@@ -30,7 +30,6 @@ _INSTEAD = {
     "REQUESTS_CA_BUNDLE": ("CURL_CA_BUNDLE",),
     "PIP_CERT": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     "AWS_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",),
-    "CURL_CA_BUNDLE": ("SSL_CERT_FILE",),
 }
 _FILE, _FOLDERS = "SSL_CERT_FILE", "SSL_CERT_DIR"
 # This one adds to it; when it names nothing usable, Node says so and goes on.

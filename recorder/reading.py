@@ -364,6 +364,9 @@ class Reading:
             del self._open[one.context.connection]
         else:
             self._forget_settled(one)
+        for exchange in found:
+            if getattr(exchange.response, "broken", b""):
+                self.notes.tell(f"{exchange.server} gave an answer that is no HTTP: it is kept as it came")
         return found
 
     def _origin(self, one: _Conversation, segment: int) -> Origin:

@@ -4,12 +4,16 @@ Requests wait in a queue for their responses, so pipelining needs nothing of its
 protocols (101, CONNECT) or after garbage is not touched: `settled()` says where it begins, and the next call raises
 `ProtocolError`. An error waits in the same way when exchanges were completed before it in the same call, so that
 these are the same however the bytes were cut.
+
+A dependency that answers a whole request with what is no HTTP has answered all the same: what it says, from there to
+the end of the connection, belongs to its response as it came.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from protocols.furniture import Context, Limits
 from protocols.http import wire
@@ -64,7 +68,7 @@ class _Open:
             complete=complete,
         )
 
-    def close_response(self, body: Body, trailers: Headers) -> None:
+    def close_response(self, body: Body, trailers: Headers, missing: int = 0) -> None:
         if isinstance(self.response, tuple):
             status, reason, version, headers, framing = self.response
             self.response = HttpResponse(
@@ -76,6 +80,7 @@ class _Open:
                 trailers=trailers,
                 interim=tuple(self.interim),
                 framing=framing,
+                missing=missing,
             )
 
 
@@ -98,6 +103,7 @@ class HttpDecoder:
         self._settled = (0, 0, context.first_index)
         self._failure: ProtocolError | None = None
         self._switched = ""  # why the connection is no longer HTTP
+        self._broken: bytearray | None = None  # what the server says that is no HTTP
         self._client_ended = False
         self._ended = False
 
@@ -108,15 +114,18 @@ class HttpDecoder:
         done: list[HttpExchange] = []
         if not data or self._ended:
             return done
+        if self._broken is not None:
+            self._listen(side, data)
+            return done
         try:
             if side is Side.CLIENT:
                 self._client.push(data)
                 self._read_client(time_ns, done)
                 if self._server.waiting:  # it spoke before the request was known
-                    self._read_server(time_ns, done)
+                    self._hear_server(time_ns, done)
             else:
                 self._server.push(data)
-                self._read_server(time_ns, done)
+                self._hear_server(time_ns, done)
         except ProtocolError as error:
             self._fail(error, done)
         return done
@@ -135,6 +144,10 @@ class HttpDecoder:
                 ending = Ending.CUT_SHORT
                 if self._server_open is not None and self._server.until_close:
                     self._response_end(time_ns, done)
+                elif self._broken is None and self._server.waiting and self._is_answering():
+                    self._break_off()  # inside a head, or a chunk's
+            if self._broken is not None and side is Side.CLIENT:
+                ending = Ending.CUT_SHORT  # it has heard enough
             self._abandon(ending, time_ns, done)
             if self._client.waiting or self._server.waiting:
                 raise ProtocolError("the connection ended inside a message's head")
@@ -220,6 +233,31 @@ class HttpDecoder:
                 return
             self._response_end(time_ns, done)
 
+    def _hear_server(self, time_ns: int, done: list[HttpExchange]) -> None:
+        try:
+            self._read_server(time_ns, done)
+        except ProtocolError:
+            if not self._is_answering():
+                raise
+            self._break_off()
+
+    def _is_answering(self) -> bool:
+        """Whether what the server says can only be its answer to the one request that there is."""
+        if self._context.inbound or self._switched or len(self._queue) != 1 or self._client.waiting:
+            return False
+        return self._queue[0].request is not None and self._queue[0].state is not State.EARLY
+
+    def _break_off(self) -> None:
+        self._broken = bytearray(self._server.rest()[: self._limits.message])
+
+    def _listen(self, side: Side, data: bytes) -> None:
+        assert self._broken is not None
+        if side is Side.CLIENT:
+            self._queue[0].request_end += len(data)
+        else:
+            self._server.offset += len(data)
+            self._broken += data[: self._limits.message - len(self._broken)]
+
     def _next_to_answer(self) -> _Open | None:
         if not self._queue:
             return None
@@ -228,7 +266,12 @@ class HttpDecoder:
 
     def _response_head(self, opened: _Open, head: bytes, time_ns: int, done: list[HttpExchange]) -> bool:
         """True when a body follows, be it an empty one."""
-        status, reason, version, headers = wire.parse_response_head(head)
+        try:
+            status, reason, version, headers = wire.parse_response_head(head)
+            framing, length = wire.response_framing(opened.method, status, version, headers)
+        except ProtocolError:
+            self._server.give_back(len(head) + 2)
+            raise
         if status < 200 and status != 101:
             opened.state = after(opened.state, Part.INTERIM)
             if len(opened.interim) >= self._limits.messages:
@@ -238,7 +281,6 @@ class HttpDecoder:
         if wire.switches(opened.method, status):
             self._switch(opened, (status, reason, version, headers, Framing.NONE), time_ns, done)
             return False
-        framing, length = wire.response_framing(opened.method, status, version, headers)
         opened.state = after(opened.state, Part.RESPONSE_HEAD)
         opened.response = (status, reason, version, headers, framing)
         self._server.begin(framing, length, None if framing is Framing.NONE else self._new_body())
@@ -302,7 +344,10 @@ class HttpDecoder:
     def _abandon(self, ending: Ending, time_ns: int, done: list[HttpExchange]) -> None:
         """The connection is over: what is open ends so. A response that was complete stays one."""
         if self._server_open is not None:
-            self._server_open.close_response(self._server.finish(), self._server.trailers)
+            missing = self._server.missing
+            self._server_open.close_response(self._server.finish(), self._server.trailers, missing)
+        if self._broken is not None:
+            self._close_broken(self._queue[0], bytes(self._broken))
         if self._client_open is not None:
             opened = self._client_open
             opened.close_request(self._scheme, self._client.finish(), (), complete=False)
@@ -311,6 +356,12 @@ class HttpDecoder:
             opened = self._queue[0]
             answered = opened.state is State.EARLY
             self._emit(opened, Ending.ANSWERED if answered else ending, time_ns, done)
+
+    def _close_broken(self, opened: _Open, said: bytes) -> None:
+        response = opened.response
+        if not isinstance(response, HttpResponse):  # its head was none
+            response = HttpResponse(status=502, interim=tuple(opened.interim), framing=Framing.BROKEN)
+        opened.response = replace(response, broken=said)
 
     def _fail(self, error: ProtocolError, done: list[HttpExchange]) -> None:
         self._failure = error

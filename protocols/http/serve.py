@@ -229,6 +229,6 @@ def _play(response: HttpResponse, *, complete: bool, continued: bool) -> list[Ac
         return [Send((_small_response_bytes if small else wire.response_bytes)(response, complete=complete))]
     head = b"".join(wire.interim_bytes(interim) for interim in response.interim) + wire.response_head(response)
     if response.framing is not Framing.CHUNKED:
-        return [Send(head), SendFile(body)]
-    end = b"\r\n" + (wire.last_chunk(response.trailers) if complete else b"")
-    return [Send(head + b"%x\r\n" % body.size), SendFile(body), Send(end)]
+        return [Send(head), SendFile(body), *([Send(response.broken)] if response.broken else ())]
+    end = b"" if response.missing else b"\r\n" + (wire.last_chunk(response.trailers) if complete else b"")
+    return [Send(head + b"%x\r\n" % (body.size + response.missing)), SendFile(body), Send(end + response.broken)]

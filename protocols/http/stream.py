@@ -49,6 +49,21 @@ class Stream:
     def until_close(self) -> bool:
         return self._step is Step.UNTIL_CLOSE
 
+    @property
+    def missing(self) -> int:
+        """What is still to come of a chunk."""
+        return self._left if self._step is Step.CHUNK_DATA else 0
+
+    def rest(self) -> bytes:
+        """What is here and was not used yet; it is used now."""
+        rest = self._data[self._position :]
+        self._use(len(self._data))
+        return rest
+
+    def give_back(self, size: int) -> None:
+        """The last bytes that were used were none of what they should have been."""
+        self._use(self._position - size)
+
     def _use(self, end: int) -> None:
         self.offset += end - self._position
         self._position = end
@@ -92,7 +107,11 @@ class Stream:
                 line = self._line()
                 if line is None:
                     return False
-                self._left = wire.parse_chunk_size(line)
+                try:
+                    self._left = wire.parse_chunk_size(line)
+                except ProtocolError:
+                    self.give_back(len(line) + 2)
+                    raise
                 self._step = Step.CHUNK_DATA if self._left else Step.TRAILERS
             elif step is Step.CHUNK_END:
                 if self.waiting < 2:
@@ -108,7 +127,11 @@ class Stream:
                     fields = self.head()
                     if fields is None:
                         return False
-                    self.trailers = wire.parse_fields(fields.decode("latin-1"))
+                    try:
+                        self.trailers = wire.parse_fields(fields.decode("latin-1"))
+                    except ProtocolError:
+                        self.give_back(len(fields) + 2)
+                        raise
                 self._step = Step.HEAD
             else:
                 self._pass_on(self.waiting)

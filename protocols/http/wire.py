@@ -26,6 +26,7 @@ class Framing(StrEnum):
     CLOSE = "close"  # the end of the connection; responses only
     FRAMES = "frames"  # the end of the stream, in HTTP/2, and no length was said before
     OPEN = "open"  # it had not ended, and might have gone on, when the client of HTTP/2 left it
+    BROKEN = "broken"  # there is not even a head: all that was said is `HttpResponse.broken`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ class Interim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
-    """A response. With an ending other than answered, its body may be only the first part."""
+    """A response. With an ending other than answered, its body may be only the first part: `missing` bytes of its last
+    chunk had been announced. `broken` is what came then, and is no HTTP."""
 
     status: int
     reason: str = ""
@@ -63,6 +65,8 @@ class HttpResponse:
     trailers: Headers = ()
     interim: tuple[Interim, ...] = ()
     framing: Framing = Framing.LENGTH
+    missing: int = 0
+    broken: bytes = b""
 
 
 # -- reading ----------------------------------------------------------------------------------------------------
@@ -315,18 +319,22 @@ def response_bytes(response: HttpResponse, *, complete: bool = True) -> bytes:
     if isinstance(response.body, FileBody):
         raise ValueError("a body in a file is sent piece by piece")
     parts = [interim_bytes(interim) for interim in response.interim]
-    parts.append(response_head(response))
+    if response.framing is not Framing.BROKEN:
+        parts.append(response_head(response))
     if response.framing is Framing.CHUNKED:
-        parts.append(chunk(response.body))
+        parts.append(chunk(response.body, response.missing))
         if complete:
             parts.append(last_chunk(response.trailers))
     elif response.framing is not Framing.NONE:
         parts.append(response.body)
+    parts.append(response.broken)
     return b"".join(parts)
 
 
-def chunk(data: bytes) -> bytes:
-    """One chunk; nothing for no data, because an empty chunk would end the body."""
+def chunk(data: bytes, missing: int = 0) -> bytes:
+    """One chunk, of which so many bytes are missing; nothing for no data, because an empty chunk would end the body."""
+    if missing:
+        return b"%x\r\n%b" % (len(data) + missing, data)
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 

@@ -104,6 +104,14 @@ def _response_spec(exchange: HttpExchange) -> dict[str, Any]:
         _put_headers(spec, "header", headers)
         _put_body(spec, response.headers, response.body)
         _put_headers(spec, "trailer", response.trailers)
+        if response.missing:
+            spec["missing"] = response.missing
+        if response.broken:
+            text = documents.readable(response.broken)
+            if text is None:
+                spec["broken_base64"] = documents.base64_text(response.broken)
+            else:
+                spec["broken"] = text
     spec["timestamp"] = documents.time_text(exchange.ended_ns)
     return spec
 
@@ -301,7 +309,15 @@ def _response(spec: Mapping[str, Any], method: str, ending: Ending) -> HttpRespo
             _interim(mapping(item, "resp.interim")) for item in sequence(spec.get("interim"), "resp.interim")
         ),
         framing=framing,
+        missing=integer(spec.get("missing"), "resp.missing", 0),
+        broken=_broken(spec),
     )
+
+
+def _broken(spec: Mapping[str, Any]) -> bytes:
+    if spec.get("broken_base64") is not None:
+        return documents.base64_bytes(spec["broken_base64"], "resp.broken_base64")
+    return string(spec.get("broken"), "resp.broken", "").encode()
 
 
 def _interim(spec: Mapping[str, Any]) -> Interim:

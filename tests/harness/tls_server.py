@@ -47,6 +47,7 @@ class Page:
     status: int = 200
     chunked: bool = False  # in HTTP/1.1: without a length
     raw: Callable[[], Iterator[bytes]] | None = None  # in HTTP/1.1: these bytes instead, and then the end
+    rude: bool = False  # of TLS: the end is not announced
     breach: Breach | None = None  # in HTTP/2
 
 
@@ -143,6 +144,8 @@ def _serve_http1(sock: ssl.SSLSocket, pages: Pages) -> None:
         if page.raw is not None:
             for piece in page.raw():
                 sock.sendall(piece)
+            if not page.rude:
+                sock.unwrap()
             return
         for piece in _http1(page, with_body=line[0] != "HEAD"):
             sock.sendall(piece)

@@ -151,12 +151,21 @@ def test_a_decoder_that_gives_up_hands_over_the_rest_as_raw_bytes() -> None:
     story.asks(1)
     [http] = story.answers(1)
     assert http.protocol == "http"
-    story.asks(1, "/second")
-    story.put(Kind.DATA, SERVER, 1, b"\xff\xfenot http at all\r\n\r\n")
+    story.put(Kind.DATA, CLIENT, 1, b"\xff\xfenot http at all\r\n\r\n")
     found = [*story.put(Kind.END, SERVER, 1), *story.put(Kind.END, CLIENT, 1)]
     assert [exchange.protocol for exchange in found] == ["generic"]
     assert len(story.reading.notes.gave_up) == 1
     assert "10.0.0.5:8080" in story.reading.notes.gave_up[0]
+
+
+def test_an_answer_that_is_no_http_belongs_to_its_request_and_is_told() -> None:
+    story = Story()
+    story.open(1, inbound=False, server=("10.0.0.5", 8080))
+    story.asks(1)
+    story.put(Kind.DATA, SERVER, 1, b"\xff\xfenot http at all\r\n\r\n")
+    [exchange] = [*story.put(Kind.END, SERVER, 1), *story.put(Kind.END, CLIENT, 1)]
+    assert exchange.protocol == "http"
+    assert story.reading.notes.gave_up == ["10.0.0.5:8080 gave an answer that is no HTTP: it is kept as it came"]
 
 
 def test_a_failed_connection_is_an_exchange_with_its_ending() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.apps.bank_traffic import RecordedBank, record_bank
+from tests.harness.company import Company
 from tests.harness.network import free_port
 
 
@@ -18,3 +19,9 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> RecordedBank:
 def unused_port() -> int:
     """A port besides the app's."""
     return free_port()
+
+
+@pytest.fixture(scope="session")
+def company() -> Company:
+    """A certificate authority of a company's own."""
+    return Company.founded()

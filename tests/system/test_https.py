@@ -82,14 +82,9 @@ class World:
     """A company, its service three times, and a machine that trusts it."""
 
     servers: ExitStack
-    urls: tuple[str, str, str]
+    services: str  # as the apps are told
     mounts: Mounts
     root: Path
-
-
-@pytest.fixture(scope="session")
-def company() -> Company:
-    return Company.founded()
 
 
 @pytest.fixture
@@ -111,7 +106,8 @@ def world(company: Company, rr: RR, tmp_path: Path) -> Iterator[World]:
     )
     with machine_that_trusts(company, rr.folder, tmp_path) as mounts, ExitStack() as servers:
         urls = [servers.enter_context(TlsServer(one, pages)).url for one in certificates]
-        yield World(servers, (urls[0], urls[1], urls[2]), mounts, tmp_path / "root.pem")
+        services = " ".join(f"{name}={url}" for name, url in zip(("good", *BAD), urls, strict=True))
+        yield World(servers, services, mounts, tmp_path / "root.pem")
 
 
 def ask(port: int, target: str) -> dict[str, Any]:
@@ -146,7 +142,7 @@ def test_a_client_of_https(name: str, world: World, rr: RR, port: int, tmp_path:
     rr = rr.with_prefix(world.mounts.prefix)
     if client.trusts_by:
         rr = rr.with_settings(**{client.trusts_by: str(world.root)})
-    command = f"{client.app} {port} {' '.join(world.urls)}"
+    command = f"{client.app} {port} {world.services}"
     if client.app.startswith("java"):
         compiled(rr.folder)
 
@@ -182,7 +178,7 @@ def test_what_is_said_in_tls_and_is_no_http(company: Company, rr: RR, port: int,
     (tmp_path / "root.pem").write_bytes(company.root)
     rr = rr.with_settings(SSL_CERT_FILE=str(tmp_path / "root.pem"))
     with TlsServer(company.server(tmp_path), lambda _request: Page(), (), talk) as server:
-        command = f"{PYTHON} lines {port} {server.url} {server.url} {server.url}"
+        command = f"{PYTHON} lines {port} good={server.url}"
         with rr.record(command, port=port) as recording:
             said = b"220 at your service\n250 HELLO ANN\n"
             assert ask(port, "/good/ann")["sha256"] == hashlib.sha256(said).hexdigest(), recording.output

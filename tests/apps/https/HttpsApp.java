@@ -9,19 +9,24 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
 
-/** Java's HttpClient, as app.py has the clients of Python: java HttpsApp PORT GOOD EXPIRED NAME. */
+/** Java's HttpClient, as app.py has the clients of Python: java HttpsApp PORT SERVICE=URL … */
 public class HttpsApp {
     private static final HttpClient CLIENT =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(30)).build();
 
     public static void main(String[] arguments) throws IOException {
-        Map<String, String> urls = Map.of("good", arguments[1], "expired", arguments[2], "name", arguments[3]);
+        Map<String, String> urls = new HashMap<>();
+        for (int place = 1; place < arguments.length; place++) {
+            String[] service = arguments[place].split("=", 2);
+            urls.put(service[0], service[1]);
+        }
         HttpServer server = HttpServer.create(new InetSocketAddress("127.0.0.1", Integer.parseInt(arguments[0])), 0);
         server.setExecutor(Executors.newCachedThreadPool());
         server.createContext("/", exchange -> {

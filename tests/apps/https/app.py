@@ -1,7 +1,7 @@
-"""An app for each HTTPS client of Python, and for two programs: `app.py CLIENT PORT GOOD EXPIRED NAME`.
+"""An app for each HTTPS client of Python, and for two programs: `app.py CLIENT PORT SERVICE=URL …`.
 
-GOOD, EXPIRED and NAME are the URLs of one service three times: with a proper certificate, with one that is expired, and
-with one made for another name. It answers what came: status, length and digest, or what the error was.
+`GET /SERVICE/PAGE` asks for the page with that client, or another one (`?with=CLIENT`). It answers what came: status,
+length and digest, or what the error was.
 """
 
 from __future__ import annotations
@@ -135,6 +135,20 @@ def with_lines(url: str, _body: bytes | None) -> Got:
         return 200, greeting + stream.readline()
 
 
+def with_sockets(url: str, _body: bytes | None) -> Got:
+    """Everything that the server says, whatever it is, until it has said that this is all."""
+    host, _, port = url.split("/")[2].partition(":")
+    context = ssl.create_default_context()
+    with socket.create_connection((host, int(port)), TIMEOUT) as plain, context.wrap_socket(
+        plain, server_hostname=host
+    ) as secure:  # fmt: skip
+        secure.sendall(f"GET /{url.rpartition('/')[2]} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        parts = []
+        while part := secure.recv(1 << 20):
+            parts.append(part)
+        return 0, b"".join(parts)
+
+
 CLIENTS: dict[str, Callable[[], Client]] = {
     "urllib": lambda: with_urllib,
     "requests": requests_client,
@@ -144,6 +158,7 @@ CLIENTS: dict[str, Callable[[], Client]] = {
     "curl": lambda: with_curl,
     "git": lambda: with_git,
     "lines": lambda: with_lines,
+    "sockets": lambda: with_sockets,
 }
 
 
@@ -178,12 +193,17 @@ def described(error: BaseException) -> dict[str, Any]:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     urls: ClassVar[dict[str, str]]
-    client: ClassVar[list[Client]]
+    clients: ClassVar[dict[str, Client]] = {}
+    usual: ClassVar[str]
 
     def do_GET(self) -> None:
-        _, service, page = self.path.split("/", 2)
+        path, _, name = self.path.partition("?with=")
+        _, service, page = path.split("/", 2)
+        name = name or self.usual
+        if name not in self.clients:
+            self.clients[name] = CLIENTS[name]()
         body = UPLOAD if page.startswith("upload") else None
-        answer = json.dumps(outcome(self.client[0], f"{self.urls[service]}/{page}", body)).encode()
+        answer = json.dumps(outcome(self.clients[name], f"{self.urls[service]}/{page}", body)).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
@@ -194,9 +214,9 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def main(name: str, port: str, good: str, expired: str, other: str) -> None:
-    Handler.client = [CLIENTS[name]()]
-    Handler.urls = {"good": good, "expired": expired, "name": other}
+def main(name: str, port: str, *services: str) -> None:
+    Handler.usual = name
+    Handler.urls = dict(service.split("=", 1) for service in services)
     ThreadingHTTPServer(("127.0.0.1", int(port)), Handler).serve_forever(0.05)
 
 

@@ -1,12 +1,12 @@
-// The HTTPS clients of Node, as app.py has those of Python: `node server.js fetch|axios PORT GOOD EXPIRED NAME`.
+// The HTTPS clients of Node, as app.py has those of Python: `node server.js fetch|axios PORT SERVICE=URL …`.
 "use strict";
 
 const http = require("node:http");
 const { createHash } = require("node:crypto");
 const axios = require("axios");
 
-const [name, port, good, expired, other] = process.argv.slice(2);
-const urls = { good, expired, name: other };
+const [usual, port, ...services] = process.argv.slice(2);
+const urls = Object.fromEntries(services.map((service) => service.split("=", 2)));
 const upload = Buffer.alloc(256 * 1200, Buffer.from(Array.from({ length: 256 }, (_, value) => value)));
 
 const clients = {
@@ -31,9 +31,9 @@ function described(error) {
   return { error: [...new Set(names)], codes: [...new Set(codes)] };
 }
 
-async function outcome(url, body) {
+async function outcome(client, url, body) {
   try {
-    const [status, content] = await clients[name](url, body);
+    const [status, content] = await clients[client](url, body);
     return { status, length: content.length, sha256: createHash("sha256").update(content).digest("hex") };
   } catch (error) {
     return described(error);
@@ -42,8 +42,10 @@ async function outcome(url, body) {
 
 http
   .createServer(async (request, response) => {
-    const [, service, page] = request.url.split("/");
-    const answer = JSON.stringify(await outcome(`${urls[service]}/${page}`, page.startsWith("upload") ? upload : null));
+    const [path, name] = request.url.split("?with=");
+    const [, service, page] = path.split("/");
+    const body = page.startsWith("upload") ? upload : null;
+    const answer = JSON.stringify(await outcome(name || usual, `${urls[service]}/${page}`, body));
     response.writeHead(200, { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(answer) });
     response.end(answer);
   })

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +64,45 @@ def test_an_exchange_with_bodies() -> None:
     )
     # from the first byte of the request to the last of the response
     assert (exchange.started_ns, exchange.ended_ns) == (1_000_000_000, 5_000_000_000)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+AS_HEAD = {"status": 200, "reason": "OK", "headers": (("Transfer-Encoding", "chunked"),), "framing": Framing.CHUNKED}
+BROKEN = {"status": 502, "framing": Framing.BROKEN}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (HEAD + b"3\r\nabc\r\nzz\r\nmore", {**AS_HEAD, "body": b"abc", "broken": b"zz\r\nmore"}),
+        (HEAD + b"3\r\nabc\r\n0\r\n\0: x\r\n\r\n", {**AS_HEAD, "body": b"abc", "broken": b"\0: x\r\n\r\n"}),
+        (HEAD + b"3\r\nabc\r\n1", {**AS_HEAD, "body": b"abc", "broken": b"1"}),
+        (HEAD + b"ff\r\nabc", {**AS_HEAD, "body": b"abc", "missing": 252}),
+        (b"\0 no HTTP\r\n\r\nat all", {**BROKEN, "broken": b"\0 no HTTP\r\n\r\nat all"}),
+        (b"HTTP/1.1 200 OK\r\nContent-", {**BROKEN, "broken": b"HTTP/1.1 200 OK\r\nContent-"}),
+        (b"HTTP/1.1 100 Continue\r\n\r\nzz\r\n\r\n",
+         {**BROKEN, "interim": (Interim(status=100, reason="Continue"),), "broken": b"zz\r\n\r\n"}),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 5000, {**BROKEN, "broken": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 2028}),
+    ],
+    ids=["no chunk", "no trailer", "half a chunk's head", "half a chunk", "no head", "half a head", "after an interim",
+         "a head without an end"],
+)  # fmt: skip
+def test_an_answer_that_is_no_http(said: bytes, expected: dict[str, Any], size: int) -> None:
+    limits = replace(LIMITS, head=1024, message=2048)
+    played = play(HttpDecoder, [client(GET), *cut([server(said)], size), Ends(SERVER), Ends(CLIENT)], limits=limits)
+    exchange = played.only()
+    assert (exchange.response, exchange.ending) == (HttpResponse(**expected), Ending.CUT_SHORT)
+    assert played.error is None
+    assert played.settled == (len(GET), len(said), 1)
+
+
+def test_a_client_that_has_heard_enough_resets_nothing() -> None:
+    """It hangs up at once; at replay the bytes must arrive before the end does."""
+    exchange = play(HttpDecoder, [client(GET), server(b"zz\r\n\r\n"), Ends(CLIENT, Ending.RESET)]).only()
+    assert exchange.ending is Ending.CUT_SHORT
+    exchange = play(HttpDecoder, [client(GET), server(b"zz\r\n\r\n"), Ends(SERVER, Ending.RESET)]).only()
+    assert exchange.ending is Ending.RESET
 
 
 def test_chunks_with_extensions_and_trailers_both_ways() -> None:

@@ -137,6 +137,31 @@ def test_a_broken_response_breaks_again(ending: Ending, reset: bool) -> None:
     assert made.answer(Reply(None, ending)) == [Hang(reset=reset)]
 
 
+@pytest.mark.parametrize(
+    ("response", "sent"),
+    [
+        (HttpResponse(status=502, framing=Framing.BROKEN, broken=b"\x00\x01 hi"), b"\x00\x01 hi"),
+        (HttpResponse(status=200, reason="OK", framing=Framing.CHUNKED, body=b"half", broken=b"zz\r\n"),
+         b"HTTP/1.1 200 OK\r\n\r\n4\r\nhalf\r\nzz\r\n"),
+        (HttpResponse(status=200, reason="OK", framing=Framing.CHUNKED, body=b"half", missing=12),
+         b"HTTP/1.1 200 OK\r\n\r\n10\r\nhalf"),
+    ],
+    ids=["no HTTP at all", "no chunk", "half a chunk"],
+)  # fmt: skip
+def test_what_was_no_http_is_said_again(response: HttpResponse, sent: bytes) -> None:
+    assert answered(response, ending=Ending.CUT_SHORT) == [Send(sent), Hang()]
+
+
+@pytest.mark.parametrize(("missing", "end"), [(0, b"\r\nzz"), (12, b"zz")])
+def test_the_same_with_a_body_in_a_file(missing: int, end: bytes) -> None:
+    body = FileBody(path=Path("large"), size=4, sha256="")
+    response = HttpResponse(status=200, framing=Framing.CHUNKED, body=body, missing=missing, broken=b"zz")
+    head, middle, rest, _hang = answered(response, ending=Ending.CUT_SHORT)
+    assert isinstance(head, Send)
+    assert head.data.endswith(b"\r\n\r\n%x\r\n" % (4 + missing))
+    assert (middle, rest) == (SendFile(body), Send(end))
+
+
 def test_a_body_made_anew_gets_its_length() -> None:
     made = responder()
     made.feed(GET)
