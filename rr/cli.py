@@ -127,6 +127,9 @@ def record(
         list[int] | None, typer.Option("--app-port", help="Record only what comes to this port; may be repeated.")
     ] = None,
     sync: Annotated[bool | None, typer.Option("--sync/--no-sync", help="Let in one request at a time.")] = None,
+    dedup: Annotated[
+        bool | None, typer.Option("--dedup/--no-dedup", help="One test for requests that are the same.")
+    ] = None,
     learn: Annotated[
         bool | None,
         typer.Option("--learn/--no-learn", help="Replay the recording at once, to learn what differs by itself."),
@@ -155,6 +158,7 @@ def record(
         "record.record_timer": record_timer,
         "record.sync": sync,
         "record.learn": learn,
+        "record.dedup": dedup,
         "record.app_ports": app_port or None,
         "record.pass_through": pass_through or None,
     }

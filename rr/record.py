@@ -128,6 +128,14 @@ def record(options: Options) -> int:
                 shutil.rmtree(session.path)
             if app is not None:
                 app.close()
+        if settings.record.dedup and run.has_tests:
+            from rr.dedup import drop_doubles
+
+            doubles = drop_doubles(store.get(name), store.vault())
+            if doubles:
+                console.note(
+                    f"{many(len(doubles), 'test')} removed, because the set has the same: {', '.join(doubles)}"
+                )
         if settings.record.learn and run.has_tests and signals.interrupts <= 1:
             from rr.noise import learn_of
 

@@ -32,6 +32,7 @@ from replayer.scene import Scene, Steps
 from replayer.sending import connected
 from rr import recover
 from rr.console import Console
+from rr.hooks import run_hook
 from rr.planning import Planner
 from rr.record import KEPLOY
 from rr.recover import many, shown
@@ -128,7 +129,12 @@ class _Rerecording:
             console.headline(
                 f"Recording {name} anew", f"{many(len(loaded.tests), 'test')}, {redactor.mask_command(plan.command)}"
             )
-            outcome = self._record(loaded, plan, scratch, redactor)
+            hooks = self._settings.hooks
+            run_hook("pre", hooks.pre, name)
+            try:
+                outcome = self._record(loaded, plan, scratch, redactor)
+            finally:
+                run_hook("post", hooks.post, name)
             if outcome.reason:
                 console.error(outcome.reason)
                 for line in outcome.log.splitlines():

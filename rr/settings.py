@@ -143,6 +143,9 @@ class RecordSettings:
         0.0, readers.duration, "Ends the recording after this long; 0 waits for Ctrl-C.", shown="0s"
     )
     base_path: str | None = _setting(None, readers.optional_text, "Records only what is asked of this URL.")
+    dedup: bool = _setting(
+        False, readers.true_or_false, "Makes one test of requests that are the same, with answers of the same form."
+    )
     learn: bool = _setting(
         True, readers.true_or_false, "Replays a recording at once, to learn what differs although nothing has changed."
     )
@@ -191,6 +194,14 @@ class TestSettings:
     coverage_fail_under: float = _setting(
         0.0, readers.percentage, "The least coverage in percent: less makes the run fail. Asks for coverage.", shown="0"
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    pre: str | None = _setting(
+        None, readers.optional_text, "A command that is run before each test set; RR_TEST_SET names the set."
+    )
+    post: str | None = _setting(None, readers.optional_text, "A command that is run after each test set.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +267,7 @@ class Settings:
     )
     record: RecordSettings = _section(RecordSettings)
     test: TestSettings = _section(TestSettings)
+    hooks: HookSettings = _section(HookSettings)
     journal: JournalSettings = _section(JournalSettings)
     sockets: SocketSettings = _section(SocketSettings)
     redact: RedactSettings = _section(RedactSettings, short="enabled")

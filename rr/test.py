@@ -21,6 +21,7 @@ from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
 from replayer.run import Outcome, Plan, SetRun
 from rr.console import Console
+from rr.hooks import run_hook
 from rr.keeping import Keeper
 from rr.measuring import measuring
 from rr.planning import Planner
@@ -194,8 +195,13 @@ class _Run:
             )
             way_out = _way_out(self._settings.test.on_miss, console, keeper)
             run = SetRun(loaded, plan, partial(self._told, console), lambda: self._interrupted, way_out)
-            with keeper:
-                outcome = await run.run()
+            hooks = self._settings.hooks
+            await asyncio.to_thread(run_hook, "pre", hooks.pre, test_set.name)
+            try:
+                with keeper:
+                    outcome = await run.run()
+            finally:
+                await asyncio.to_thread(run_hook, "post", hooks.post, test_set.name)
         except RRError as error:
             console.error(error)
             writer.end_set(test_set.name, SetStatus.INTERNAL_ERR, reason=str(error))

@@ -124,6 +124,13 @@ class ContainerError(RRError):
     default_remedy = "Run the docker command by itself, without rr, and see what it says."
 
 
+class HookError(RRError):
+    """A command of the project's own, before or after a test set, has failed."""
+
+    code = "RR305"
+    default_remedy = "Correct the command under `hooks` in rr.yml, or run it by itself and see what it says."
+
+
 # -- the wire ---------------------------------------------------------------------------------------------------
 
 
