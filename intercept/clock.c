@@ -28,6 +28,7 @@ extern long read(int file, void *to, unsigned long size);
 extern int close(int file);
 extern void *mmap(void *at, unsigned long size, int protection, int flags, int file, long offset);
 extern void *dlsym(void *handle, const char *name);
+extern void *dlvsym(void *handle, const char *name, const char *version) __attribute__((weak)); /* musl has none */
 
 enum { READ_ONLY = 0, CLOSE_ON_EXEC = 02000000, PROTECTION_READ = 1, SHARED = 1, NOT_IMPLEMENTED = 38 };
 enum { REALTIME = 0, REALTIME_COARSE = 5, REALTIME_ALARM = 8, TAI = 11, UTC = 1, ABSOLUTE = 1 };
@@ -53,15 +54,30 @@ static int begun;
 static int (*next_clock_gettime)(int, struct timespec *);
 static long (*next_syscall)(long, long, long, long, long, long, long);
 
+/* On x86-64, glibc has two of these: under its first version something else, for programs of before 2003, and that is
+ * what `dlsym` finds in many a glibc. */
+#if defined(__x86_64__)
+#define SINCE_2_3_2 "GLIBC_2.3.2"
+#define SINCE_2_3_3 "GLIBC_2.3.3"
+#else
+#define SINCE_2_3_2 0
+#define SINCE_2_3_3 0
+#endif
+
 /* What the next library in line (the C library, or another that is preloaded) has under this name. Looked up once. */
-static void *below(void **known, const char *name) {
+static void *below_of(void **known, const char *name, const char *version) {
     void *found = __atomic_load_n(known, __ATOMIC_RELAXED);
     if (!found) {
-        found = dlsym(NEXT_LIBRARY, name);
+        if (version && dlvsym)
+            found = dlvsym(NEXT_LIBRARY, name, version);
+        if (!found)
+            found = dlsym(NEXT_LIBRARY, name);
         __atomic_store_n(known, found, __ATOMIC_RELAXED);
     }
     return found;
 }
+
+#define below(known, name) below_of(known, name, 0)
 
 /* At the first call of anything here, or when the library is loaded. Others may call while this runs, from within
  * `dlsym` even: they get the true time. */
@@ -185,20 +201,21 @@ static const struct timespec *as_kernel(const struct timespec *at, struct timesp
     return room;
 }
 
-#define NEXT(name, ...)                                     \
+#define NEXT_OF(version, name, ...)                         \
     static int (*next)(__VA_ARGS__);                        \
     struct timespec room;                                   \
-    if (!below((void **)&next, #name))                      \
+    if (!below_of((void **)&next, #name, version))          \
         return NOT_IMPLEMENTED;
+#define NEXT(name, ...) NEXT_OF(0, name, __VA_ARGS__)
 
 #define WAIT(name) /* on a thing, until */                                            \
     int name(void *thing, const struct timespec *until) {                             \
         NEXT(name, void *, const struct timespec *)                                   \
         return next(thing, as_kernel(until, &room));                                  \
     }
-#define WAIT_WITH(name) /* on a thing, with another, until */                         \
+#define WAIT_WITH(name, version) /* on a thing, with another, until */                \
     int name(void *thing, void *with, const struct timespec *until) {                 \
-        NEXT(name, void *, void *, const struct timespec *)                           \
+        NEXT_OF(version, name, void *, void *, const struct timespec *)               \
         return next(thing, with, as_kernel(until, &room));                            \
     }
 #define WAIT_BY(name) /* on a thing, by a clock, until */                             \
@@ -217,9 +234,9 @@ WAIT(pthread_mutex_timedlock)
 WAIT(pthread_rwlock_timedrdlock)
 WAIT(pthread_rwlock_timedwrlock)
 WAIT(mtx_timedlock)
-WAIT_WITH(pthread_cond_timedwait)
-WAIT_WITH(cnd_timedwait)
-WAIT_WITH(pthread_timedjoin_np)
+WAIT_WITH(pthread_cond_timedwait, SINCE_2_3_2)
+WAIT_WITH(cnd_timedwait, 0)
+WAIT_WITH(pthread_timedjoin_np, 0)
 WAIT_BY(sem_clockwait)
 WAIT_BY(pthread_mutex_clocklock)
 WAIT_BY(pthread_rwlock_clockrdlock)
@@ -232,9 +249,9 @@ int clock_nanosleep(int clock, int flags, const struct timespec *time, struct ti
     return next(clock, flags, flags & ABSOLUTE ? as_kernel(time, &room) : time, left);
 }
 
-#define TIMER(name, Thing)                                                                             \
+#define TIMER(name, version, Thing)                                                                    \
     int name(Thing timer, int flags, const struct itimerspec *set, struct itimerspec *old) {           \
-        NEXT(name, Thing, int, const struct itimerspec *, struct itimerspec *)                         \
+        NEXT_OF(version, name, Thing, int, const struct itimerspec *, struct itimerspec *)             \
         struct itimerspec moved;                                                                       \
         if (!set || !(flags & ABSOLUTE))                                                               \
             return next(timer, flags, set, old);                                                       \
@@ -242,8 +259,8 @@ int clock_nanosleep(int clock, int flags, const struct timespec *time, struct ti
         moved.value = *as_kernel(&set->value, &room);                                                  \
         return next(timer, flags, &moved, old);                                                        \
     }
-TIMER(timer_settime, void *)
-TIMER(timerfd_settime, int)
+TIMER(timer_settime, SINCE_2_3_3, void *)
+TIMER(timerfd_settime, 0, int)
 
 int mq_timedsend(int queue, const char *data, unsigned long size, unsigned priority, const struct timespec *until) {
     NEXT(mq_timedsend, int, const char *, unsigned long, unsigned, const struct timespec *)

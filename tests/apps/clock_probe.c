@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -90,6 +91,20 @@ static int settled(int fd, struct timespec at) {
     return read(fd, &times, sizeof times) == sizeof times ? 0 : -1;
 }
 
+static int rung(clockid_t clock, struct timespec at) {
+    struct itimerspec set = {{0, 0}, at};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    sigset_t signals;
+    timer_t timer;
+    int got;
+    sigemptyset(&signals), sigaddset(&signals, SIGUSR1), sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (timer_create(clock, &event, &timer) || timer_settime(timer, TIMER_ABSTIME, &set, NULL))
+        return -1;
+    got = sigwaitinfo(&signals, NULL);
+    timer_delete(timer);
+    return got == SIGUSR1 ? 0 : -1;
+}
+
 static void waits(void) {
     static sem_t sem;
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, held = PTHREAD_MUTEX_INITIALIZER;
@@ -138,6 +153,8 @@ static void waits(void) {
          (int)syscall(SYS_futex, &word, WAIT_RELATIVE, 0, &(struct timespec){0, 50000000}, NULL, 0));
     WAIT("timerfd", CLOCK_REALTIME, settled(timerfd_create(CLOCK_REALTIME, 0), at));
     WAIT("timerfd_monotonic", CLOCK_MONOTONIC, settled(timerfd_create(CLOCK_MONOTONIC, 0), at));
+    WAIT("timer", CLOCK_REALTIME, rung(CLOCK_REALTIME, at));
+    WAIT("timer_monotonic", CLOCK_MONOTONIC, rung(CLOCK_MONOTONIC, at));
     /* not for 50 ms: a moment that is over, and one that is none */
     WAIT("over", CLOCK_REALTIME, sem_timedwait(&sem, &past));
     WAIT("invalid", CLOCK_REALTIME, (at.tv_nsec = -1, sem_timedwait(&sem, &at)));
