@@ -31,7 +31,6 @@ from testset.store import TestSet, TestSetWriter
 
 _MEASURE_EVERY = 0.05  # seconds
 _STANDING = frozenset(room.name for room in ROOMS)  # owners of what belongs to no test: "dns", "mysql"
-_LOOKED_AT_AGAIN = 32 << 20  # bytes of the largest side file in which a secret is looked for that was known later
 _RUSH = 1 << 20  # bytes a second, above which what comes in is decoded later
 
 
@@ -304,8 +303,7 @@ class Recording:
 
         revision.revise(test_set, concerns, lambda document: redactor.redact(document, stored=True))
         for path in revision.side_files(test_set):
-            if path.stat().st_size <= _LOOKED_AT_AGAIN:
-                revision.revise_file(path, redactor.redact_stored)
+            revision.revise_file(path, redactor.uncut, redactor.redact_stored)
 
     def _note_learned(self) -> None:
         if self._redactor.learned != self._learned:

@@ -152,6 +152,7 @@ def _forms(value: str, kind: str) -> Iterator[tuple[str, str]]:
         return
     for encoded in (quote(value, "", errors="surrogatepass"), quote(value, errors="surrogatepass")):
         yield encoded, kind
+        yield quote(encoded, "", errors="surrogatepass"), kind
         yield encoded.replace("%20", "+"), kind
     yield json.dumps(value)[1:-1], kind
     yield json.dumps(value, ensure_ascii=False)[1:-1], kind

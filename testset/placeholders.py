@@ -87,6 +87,11 @@ def safe_cut(text: str) -> int:
     return cut
 
 
+def spans(text: str, start: int) -> list[tuple[int, int]]:
+    """Where rr's placeholders are from `start` on."""
+    return [match.span() for match in _ANY.finditer(text, start)]
+
+
 def names(text: str) -> Iterator[str]:
     """The names of the placeholders in a text, with repetitions."""
     if "{{" in text:

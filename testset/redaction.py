@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,6 +112,22 @@ class Redactor:
     def redact_stored(self, text: str) -> str:
         """A stored text in which what is known by now to be a secret is sealed: of a side file."""
         return _stored(text, self._known.find, self._seal) if self._rules.enabled else text
+
+    def uncut(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The pieces of a stored text, cut anew where neither a placeholder is nor what is known by now."""
+        rest = ""
+        for piece in pieces:
+            rest += piece
+            cut = len(rest) - LONGEST
+            if cut > LONGEST:
+                near = cut - LONGEST
+                spans = [(one.start, one.end) for one in self._known.find(rest, near)]
+                spans += placeholders.spans(rest, near)
+                while crossed := [start for start, end in spans if start < cut < end]:
+                    cut = min(crossed)
+                yield rest[:cut]
+                rest = rest[cut:]
+        yield rest
 
     def stream(self) -> RedactingStream:
         """For a body too large for memory."""

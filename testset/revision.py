@@ -88,14 +88,13 @@ def _bytes(file: BinaryIO, start: int, end: int) -> Iterator[bytes]:
         yield piece
 
 
-def revise_file(path: Path, change: Callable[[str], str]) -> bool:
-    """Changes a side file, as one text with a character a byte; returns whether it became another."""
-    with reading(path):
-        text = path.read_bytes().decode("latin-1")
-    new = change(text)
-    if new != text:
-        write_whole(path, new.encode("latin-1"))
-    return new != text
+def revise_file(path: Path, whole: Callable[[Iterator[str]], Iterator[str]], change: Callable[[str], str]) -> bool:
+    """Changes a side file of any size, a piece at a time; returns whether it became another. `whole` cuts the pieces
+    where nothing is that is to be changed."""
+    if all(change(piece) == piece for piece in whole(pieces_of(path))):
+        return False
+    write_whole(path, (change(piece).encode("latin-1") for piece in whole(pieces_of(path))))
+    return True
 
 
 def pieces_of(path: Path) -> Iterator[str]:

@@ -139,6 +139,9 @@ _JSON_IN_JSON = re.compile(
     re.S,
 )
 _FORM = re.compile(rf"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%+\-\[\]]{{1,100}})=(?P<value>[^&;\s\"'<>]{{1,{_VALUE}}})")
+_FORM_IN_FORM = re.compile(  # next=%2Flogin%3Ftoken%3Dx%26page%3D2
+    rf"%(?:3F|26|3B)(?P<name>[\w.\-]{{1,100}})%3D(?P<value>(?:(?!%26|%23|%3B)[^&;\s\"'<>]){{1,{_VALUE}}})", re.I
+)
 _QUOTED = re.compile(
     rf"\b(?P<name>[\w.\-]{{1,64}})['`\"]?\s{{0,8}}[=:]\s{{0,8}}'(?P<value>(?:[^'\\]|\\.|''){{1,{_VALUE}}})'", re.S
 )
@@ -334,6 +337,8 @@ class Finder:
                 yield from self._named(_PART.finditer(text, start))
         if "=" in text:
             yield from self._named(_FORM.finditer(text, start))
+        if "%3d" in lower:
+            yield from self._named(_FORM_IN_FORM.finditer(text, start))
         if "'" in text:
             yield from self._named(_QUOTED.finditer(text, start))
             if " entry '" in text or " value: '" in text:

@@ -148,9 +148,9 @@ class Recorded:
         assert done.code == 0, done.output
         self.is_clean(folder, output=done.output)
 
-    def fails_without_telling(self, folder: Path, app: str) -> None:
+    def fails_without_telling(self, folder: Path, app: str, **settings: str) -> None:
         """Every answer is another: the differences go to the screen and into each kind of report."""
-        rr = self.clone(folder, RR_KEY=self.key, GITHUB_STEP_SUMMARY=str(folder / "summary.md"))
+        rr = self.clone(folder, RR_KEY=self.key, GITHUB_STEP_SUMMARY=str(folder / "summary.md"), **settings)
         source = (rr.folder / app).read_text()
         for old, new in self.broken:
             assert source.count(old) >= 1, f"{app} has no {old!r}"

@@ -1,7 +1,6 @@
-"""Secrets of every kind through every place: none is found in any file that rr leaves, and the replay is green.
+"""Secrets of every kind through every place of HTTP: none is found in any file that rr leaves, and the replay is green.
 
-A canary is a value that is looked for afterwards, in clear and in base64, in every file of the project, of the home, of
-the temporary folder, and of the memory file system.
+In clear and in TLS, on both sides of the app.
 """
 
 from __future__ import annotations
@@ -9,28 +8,31 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import re
 import shutil
+import ssl
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pytest
 
+from intercept.authority import Authority, certificate_of, new_authority
 from tests.apps.dependency import Dependency
-from tests.harness.mounts import SHARED_MEMORY, own_mounts
+from tests.harness.canaries import Canaries, Recorded, ground
 from tests.harness.network import free_port
-from tests.harness.rr_command import RR, Finished
-from testset.secrets import Vault
+from tests.harness.tls_server import Page, Request, TlsServer
 
 pytestmark = pytest.mark.system
 
 APP = Path(__file__).parent.parent / "apps" / "canaries" / "http_app.py"
 
-CANARIES = {
+CANARIES = Canaries({
     "query": "Qu3ryT0ken4711",
     "userinfo": "Us3r1nf0Pa55",
     "path": "9f8e7d6c5b4a3f2e1d0c",
@@ -74,7 +76,15 @@ CANARIES = {
     "seen before it is known": "Lat3Kn0wnPa55",
     "large body, before it is known": "Larg3AndLat3Pa55",
     "sqs": "Sqs0rd3rT0ken12",
-}
+    "unknown coding": "Unkn0wnC0dingPa55",
+    "header of a response": "R3sponseHead3r",
+    "redirect": "Red1rectT0ken00",
+    "digest": "D1gestN0nceResp0",
+    "hexadecimal": "H3xadec1malPa55",
+    "encoded in an address": "Addr3ss1nAddress",
+    "encoded twice": "Tw1ceEnc0ded/+ 7",
+    "short": "k1ttyz",
+})  # fmt: skip
 C = CANARIES
 PEM = f"-----BEGIN PRIVATE KEY-----\n{C['pem']}\n-----END PRIVATE KEY-----"
 
@@ -144,151 +154,126 @@ def calls() -> Iterator[Call]:
     yield Call("/partner", b"/echo\n\n" + as_json({"refresh_token": C["outbound answer"]}), text)
     yield Call("/partner", b"/echo\n\n" + as_json({"otp": int(C["outbound number"])}), text)
     yield Call("/partner", f"/echo/token/{C['outbound path']}0\n\nhello".encode(), text)
+    odd = (*data, ("Content-Encoding", "x-odd"))
+    yield Call("/back", as_json({"password": C["unknown coding"]}), odd)
+    answered = f"X-Api-Key: {C['header of a response']}\nLocation: /next?access_token={C['redirect']}&page=2"
+    yield Call("/answer", answered.encode(), text)
+    yield Call("/in", headers=(("Authorization", f'Digest username="bob", response="{C["digest"]}"'),))
+    yield Call("/in", f"in a log: {C['hexadecimal'].encode().hex()}".encode(), text)
+    yield Call("/in", as_json({"password": C["hexadecimal"]}), data)
+    inner = quote(f"https://host/login?token={C['encoded in an address']}&page=2", "")
+    yield Call(f"/in?next={inner}&page=3")
+    yield Call("/in", as_json({"password": C["encoded twice"]}), data)
+    yield Call(f"/in?next={quote('/login/' + quote(C['encoded twice'], ''), '')}")
+    yield Call("/in", as_json({"password": C["short"]}), data)
+    yield Call("/in", f"my password is {C['short']}, dear friend".encode(), text)
     yield Call("/own")  # the partner's answer holds them
     yield Call("/wrong", b"the right one", text, needs_key=False)
 
 
-def send(port: int, call: Call) -> bytes:
+ANYBODY = ssl._create_unverified_context()
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """The answer itself is wanted."""
+
+
+CLIENT = urllib.request.build_opener(NoRedirects, urllib.request.HTTPSHandler(context=ANYBODY))
+
+
+def send(base: str, call: Call) -> bytes:
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{call.target}",
+        base + call.target,
         data=call.body or None,
         headers=dict(call.headers),
         method="POST" if call.body else "GET",
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with CLIENT.open(request, timeout=10) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as answer:
         return bytes(answer.read())
 
 
-class Recorded(NamedTuple):
-    rr: RR
-    key: str
-    needing: set[str]  # the tests that cannot be sent without the key
-    files: dict[str, bytes]  # all that was left in memory, in the temporary folder and at home
-    output: str
+def echo(request: Request) -> Page:
+    return Page(request.body, {"Content-Type": request.headers.get("content-type", "text/plain")})
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+@pytest.fixture(scope="module", params=["http", "https"])
+def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    scheme: str = request.param
     tmp = tmp_path_factory.mktemp("canaries")
-    folder, home, temporary = tmp / "project", tmp / "home", tmp / "tmp"
-    for each in (folder, home, temporary):
-        each.mkdir()
-    shutil.copy(APP, folder)
     port = free_port()
-    needing = set()
-    with Dependency() as partner, own_mounts(folder, tmp / "mounts.log") as mounts:
-        command = f"{sys.executable} http_app.py {port} {partner.url} --api-key {C['command line']}"
-        rr = RR(folder, home, mounts.prefix, {"PARTNER_SECRET": C["environment"], "TMPDIR": str(temporary)})
+    settings = {"PARTNER_SECRET": C["environment"]}
+    with ExitStack() as stack:
+        place = stack.enter_context(ground(tmp))
+        shutil.copy(APP, place.rr.folder)
+        if scheme == "https":
+            authority = new_authority()
+            (tmp / "roots.pem").write_bytes(certificate_of(authority))
+            (tmp / "server.pem").write_bytes(Authority.of(authority).leaf("localhost", datetime.now(UTC)))
+            settings |= {"SSL_CERT_FILE": str(tmp / "roots.pem"), "CERTIFICATE": str(tmp / "server.pem")}
+            partner = stack.enter_context(TlsServer(tmp / "server.pem", echo, ("http/1.1",))).url
+        else:
+            partner = stack.enter_context(Dependency()).url
+        command = f"{sys.executable} {APP.name} {port} {partner} --api-key {C['command line']}"
+        rr = place.rr.with_settings(**settings)
+        base = f"{scheme}://localhost:{port}"
+        needing = set()
         with rr.record(command, port=port) as running:
             for number, call in enumerate(calls(), 1):
-                assert send(port, call), call.target
+                assert send(base, call), call.target
                 if call.needs_key:
                     needing.add(f"test-{number}")
-            token = json.loads(send(port, Call("/login")))["token"]
-            assert b"true" in send(port, Call("/me", headers=(("Authorization", f"Bearer {token}"),)))
+            token = json.loads(send(base, Call("/login")))["token"]
+            assert b"true" in send(base, Call("/me", headers=(("Authorization", f"Bearer {token}"),)))
             running.interrupt()
             assert running.wait() == 0, running.output
-        files = {
-            str(path): path.read_bytes()
-            for place in (mounts.seen(SHARED_MEMORY), temporary, home)
-            for path in place.rglob("*")
-            if path.is_file()
-        }
-        yield Recorded(rr, (home / "data" / "rr" / "key").read_text().strip(), needing, files, running.output)
-
-
-def found_in(text: bytes) -> list[str]:
-    """The canaries that stand in it, as they are or in base64."""
-    words = b"\n".join(part for part in re.findall(rb"[A-Za-z0-9+/]{24,}", text))
-    found = []
-    for name, value in CANARIES.items():
-        plain = value.encode()
-        inner = [base64.b64encode(b"x" * lead + plain)[4:-4].rstrip(b"=") for lead in range(3)]
-        if plain in text or any(len(each) > 8 and each in words for each in inner):
-            found.append(name)
-    return found
-
-
-def leaks(folder: Path) -> dict[str, list[str]]:
-    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: found for name, data in files.items() if (found := found_in(data))}
-
-
-def clone(recorded: Recorded, folder: Path, **settings: str) -> RR:
-    """The project as version control has it, at somebody else's."""
-    shutil.copytree(recorded.rr.folder, folder / "project", ignore=shutil.ignore_patterns("reports"))
-    home = folder / "home"
-    home.mkdir()
-    return RR(
-        folder / "project",
-        home,
-        [*recorded.rr.prefix[:-1], str(folder / "project")],
-        {**recorded.rr.settings, **settings},
-    )
-
-
-def verdicts(done: Finished) -> dict[str, str]:
-    return {test: mark for mark, test in re.findall(r"^([✓✗!]) (test-\d+) ", done.output, re.MULTILINE)}
+        yield Recorded(
+            place, CANARIES, running.output, frozenset(needing), settings=settings,
+            broken=[
+                ("def checksum(*parts: bytes) -> int:", "def checksum(*parts: bytes) -> str:"),
+                ('return zlib.crc32(b"\\0".join(parts)) % 997', "return repr(parts)"),
+            ],
+        )  # fmt: skip
 
 
 def test_no_file_and_no_line_holds_one(recorded: Recorded) -> None:
     assert len(CANARIES) >= 30
-    assert leaks(recorded.rr.folder) == {}
-    assert {name: found for name, data in recorded.files.items() if (found := found_in(data))} == {}
-    assert found_in(recorded.output.encode()) == []
+    recorded.is_clean(output=recorded.output)
+    recorded.is_listed_without_values()
 
 
 def test_each_of_them_went_through(recorded: Recorded) -> None:
-    """What is not in the recording cannot be found in it."""
-    vault = Vault(recorded.rr.keploy / "secrets.yml", environ={"RR_KEY": recorded.key})
-    known = "\n".join(vault.values()).encode()
-    assert set(CANARIES) - set(found_in(known)) == set()
+    recorded.each_was_sealed()
 
 
-def test_its_owner_replays_it_green_and_the_report_holds_none(recorded: Recorded, tmp_path: Path) -> None:
-    rr = clone(recorded, tmp_path, XDG_DATA_HOME=str(recorded.rr.home / "data"), TALKATIVE="1")
-    done = rr.test("--junit", rr.folder / "junit.xml", "--json")
-    assert done.code == 0, done.output
-    assert leaks(rr.folder) == {}
-    assert found_in(done.output.encode()) == []
-
-
-def test_a_broken_app_s_report_holds_none(recorded: Recorded, tmp_path: Path) -> None:
-    """Every answer is wrong, and the app dies in the end: its output goes into the report."""
-    rr = clone(recorded, tmp_path, RR_KEY=recorded.key, TALKATIVE="1", GITHUB_STEP_SUMMARY=str(tmp_path / "summary.md"))
-    app = rr.folder / "http_app.py"
-    source = app.read_text()
-    source = source.replace("def checksum(*parts: bytes) -> int:", "def checksum(*parts: bytes) -> str:")
-    source = source.replace('return zlib.crc32(b"\\0".join(parts)) % 997', "return repr(parts)")
-    source = source.replace(
-        'elif page == "/wrong":', 'elif page == "/wrong":\n            os._exit(3)\n        elif page == "/right":'
-    )
-    app.write_text(source)
-    done = rr.test("--junit", rr.folder / "junit.xml")
-    assert done.code in (1, 2), done.output
-    assert "✗" in done.output
-    assert leaks(rr.folder) == {}
-    assert found_in(done.output.encode()) == []
-    assert found_in((tmp_path / "summary.md").read_bytes()) == []
+def test_its_owner_replays_it_green(recorded: Recorded, tmp_path: Path) -> None:
+    recorded.replays_green(tmp_path, XDG_DATA_HOME=str(recorded.rr.home / "data"), TALKATIVE="1")
 
 
 def test_a_clone_with_the_key_is_green(recorded: Recorded, tmp_path: Path) -> None:
-    done = clone(recorded, tmp_path, RR_KEY=recorded.key).test()
-    assert done.code == 0, done.output
+    recorded.replays_green(tmp_path, RR_KEY=recorded.key)
+
+
+def test_a_broken_app_s_report_holds_none(recorded: Recorded, tmp_path: Path) -> None:
+    recorded.fails_without_telling(tmp_path, APP.name, TALKATIVE="1")
+
+
+def test_the_output_of_an_app_that_dies_holds_none(recorded: Recorded, tmp_path: Path) -> None:
+    """It goes into the report."""
+    rr = recorded.clone(tmp_path, RR_KEY=recorded.key, TALKATIVE="1")
+    app = rr.folder / APP.name
+    wrong = 'elif page == "/wrong":'
+    app.write_text(app.read_text().replace(wrong, f'{wrong}\n            os._exit(3)\n        elif page == "/right":'))
+    done = rr.test("--junit", rr.folder / "junit.xml")
+    assert done.code == 2, done.output
+    assert "answered 200" in (rr.keploy / "reports" / "test-run-0" / "report.yml").read_text()
+    recorded.is_clean(tmp_path, output=done.output)
 
 
 def test_in_a_clone_without_it_exactly_those_are_errored_that_need_an_unborn_secret(
     recorded: Recorded, tmp_path: Path
 ) -> None:
-    rr = clone(recorded, tmp_path)
-    done = rr.test()
-    assert done.code == 2, done.output
-    errored = {test for test, mark in verdicts(done).items() if mark == "!"}
-    assert errored == recorded.needing, done.output
-    assert "✗" not in done.output, done.output
-    named = re.findall(r'\{\{secret "[a-z0-9-]+"\}\}(?:: .* was made with| of the command) ', done.output)
-    assert len(named) >= len(errored), done.output
-    assert leaks(rr.folder) == {}
+    recorded.names_what_it_cannot_replay(tmp_path)

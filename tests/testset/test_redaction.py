@@ -137,6 +137,7 @@ def test_names_of_no_secrets(name: str) -> None:
         ("GET /token/introspection-endpoint HTTP/1.1", "GET /token/introspection-endpoint HTTP/1.1"),
         ("http://files/a.pdf?se=2030&sig=8c1f0a77b2e94d0c%3D", 'http://files/a.pdf?se=2030&sig={{secret "signature-1"}}'),
         ("https://hooks.slack.com/services/T00000000/B00000000/abcdefgh", 'https://hooks.slack.com/services/{{secret "slack-webhook-1"}}'),
+        ("next=%2Flogin%3Ftoken%3Da%2Fb%26page%3D2&n=1", 'next=%2Flogin%3Ftoken%3D{{secret "token-1"}}%26page%3D2&n=1'),
     ],
 )  # fmt: skip
 def test_texts(redactor: Redactor, vault: Vault, text: str, expected: str) -> None:
@@ -386,7 +387,7 @@ def test_what_is_known_is_found_whatever_is_around_it(redactor: Redactor, value:
     "form",
     [
         "p%40ss%20w0rd%2F%22x%22", "p%40ss+w0rd%2F%22x%22", 'p@ss w0rd/\\"x\\"', "p@ss w0rd/&quot;x&quot;", "cEBzcyB3MHJkLyJ4Ig",
-        "7040737320773072642f227822", "7040737320773072642F227822",
+        "7040737320773072642f227822", "p%2540ss%2520w0rd%252F%2522x%2522", "7040737320773072642F227822",
     ],
 )  # fmt: skip
 def test_what_is_known_is_found_in_other_writings(redactor: Redactor, vault: Vault, form: str) -> None:
@@ -471,6 +472,22 @@ def test_a_text_that_looks_like_a_placeholder(redactor: Redactor, vault: Vault) 
     stored = body(redactor, text)
     assert stored == 'write {{"{{"}}secret "jwt-1"}} for {"token": "{{secret "token-1"}}"}'
     assert vault.unseal(stored) == text
+
+
+@given(st.integers(0, 40_000), st.lists(st.integers(1, 30_000), max_size=4))
+def test_what_is_known_late_is_sealed_in_pieces_of_any_size(
+    tmp_path_factory: pytest.TempPathFactory, lead: int, sizes: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("vault")
+    redactor = Redactor(Vault(folder / "secrets.yml", environ={"XDG_DATA_HOME": str(folder)}))
+    body(redactor, json.dumps({"password": "known-late-1", "token": "another-late-2"}))
+    text = "-" * lead + 'known-late-1known-late-1{{secret "cookie-7"}} another-late-2 ' * 900
+    cuts = [0, *sorted(at for at in sizes if at < len(text)), len(text)]
+    pieces = [text[start:end] for start, end in pairwise(cuts)]
+    now = "".join(map(redactor.redact_stored, redactor.uncut(pieces)))
+    assert now == redactor.redact_stored(text)
+    assert "late" not in now
+    assert now.count('{{secret "cookie-7"}}') == 900
 
 
 def test_a_stored_document_stays_as_it_is(redactor: Redactor) -> None:

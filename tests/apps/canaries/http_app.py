@@ -3,7 +3,8 @@
     PARTNER_SECRET=… python http_app.py PORT PARTNER_URL --api-key …
 
 It answers with a checksum of what it was sent (a small number: no one takes it for made up), so that a replay is green
-only if each secret reached it as it was. What it tells others it makes of its environment and of its command line.
+only if each secret reached it as it was. What it tells others it makes of its environment and of its command line. With
+CERTIFICATE, a file with a key as well, it serves in TLS.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -62,6 +64,9 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(
                 {"error": f"no: {SECRET} is not {body.decode()}."}, 401, {"Set-Cookie": f"trace={SECRET}-{KEY}; Path=/"}
             )
+        elif page == "/answer":
+            lines = (line.partition(": ") for line in body.decode().splitlines())
+            self.reply({}, 302, {name: value for name, _, value in lines})
         elif page == "/back":
             self.reply_bytes(body, self.headers["Content-Type"])
         else:
@@ -86,4 +91,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(PORT)), Handler).serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", int(PORT)), Handler)
+    if "CERTIFICATE" in os.environ:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.environ["CERTIFICATE"])
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.serve_forever()
