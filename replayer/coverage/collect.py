@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from replayer.coverage.kit import installed
 from replayer.coverage.measured import Measured, read_measured
-from testset.errors import CoverageError
+from testset.errors import CoverageError, RRError
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _CEILING = 600.0  # seconds for the reports of a very large project
@@ -114,7 +115,9 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _report(task: dict[str, Any], base: Path) -> dict[str, Any]:
-    code = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); from replayer.coverage.reporting import main; main()"
+    first, last = [str(_ROOT)], [str(installed().parent)]  # rr before all else, and coverage.py wherever it is
+    code = f"import sys; sys.path[:] = {first} + sys.path + {last}\n"
+    code += "from replayer.coverage.reporting import main; main()"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     try:
         done = subprocess.run(
@@ -127,9 +130,7 @@ def _report(task: dict[str, Any], base: Path) -> dict[str, Any]:
             remedy="Leave out what needs no measuring: `omit` in the project's configuration.",
         ) from error
     if done.returncode != 0:
-        last = done.stderr.strip().rpartition("\n")[2]
-        raise CoverageError(
-            f"The reports of coverage cannot be made: {last}", remedy="Is there room on the disk for the report?"
-        )
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise CoverageError(f"The reports of coverage cannot be made: {said}", remedy=RRError.default_remedy)
     outcome: dict[str, Any] = json.loads(done.stdout)
     return outcome

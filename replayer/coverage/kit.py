@@ -79,7 +79,7 @@ def make_kit(
     the first process starts in is the project, and the measured files are kept with the data.
     """
     shutil.copy(_HOOK, folder / "sitecustomize.py")
-    package = _installed()
+    package = installed()
     settings = {
         "lib": None if elsewhere else str(package.parent),
         "folder": None if elsewhere or project is None else str(project),
@@ -130,7 +130,7 @@ def find_config(folders: Sequence[Path], environ: Mapping[str, str]) -> Path | N
     return None
 
 
-def _installed() -> Path:
+def installed() -> Path:
     """The package that rr came with."""
     spec = importlib.util.find_spec("coverage")
     if spec is None or not spec.submodule_search_locations:
