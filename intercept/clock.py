@@ -87,7 +87,7 @@ class MovedClock(Clock):
         return {**made, **FAKETIME_SETTINGS, "FAKETIME_TIMESTAMP_FILE": str(self._text_file)}
 
     def left_behind(self, processes: Iterable[int]) -> list[Unmoved]:
-        return unmoved(processes, str(self._file) if self._kind is Kind.OWN else self._library)
+        return unmoved(processes, str(self._file) if self._kind is Kind.OWN else self._library, self._library)
 
     def close(self) -> None:
         del self._number  # a mapping that something looks into cannot be closed

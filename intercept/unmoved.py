@@ -29,14 +29,14 @@ class Unmoved:
         return f"{self.program} ({self.why})"
 
 
-def unmoved(processes: Iterable[int], mark: str) -> list[Unmoved]:
-    """Those that do not have the file `mark` in their memory, each program once."""
+def unmoved(processes: Iterable[int], mark: str, library: str) -> list[Unmoved]:
+    """Those that do not have the file `mark` in their memory, each program once. `library`: what they were to preload."""
     deadline = time.monotonic() + _SETTLED
     left = [pid for pid in processes if _has(pid, mark) is False]
     while left and time.monotonic() < deadline:
         time.sleep(0.005)
         left = [pid for pid in left if _has(pid, mark) is False]
-    return list(dict.fromkeys(one for pid in left if (one := _told(pid, mark)) is not None))
+    return list(dict.fromkeys(one for pid in left if (one := _told(pid, library)) is not None))
 
 
 def _has(pid: int, mark: str) -> bool | None:
@@ -49,17 +49,17 @@ def _has(pid: int, mark: str) -> bool | None:
     return any(f"/{path}" == mark for path in found) if found else None  # an ended one has no memory
 
 
-def _told(pid: int, mark: str) -> Unmoved | None:
+def _told(pid: int, library: str) -> Unmoved | None:
     try:
         path = os.readlink(f"/proc/{pid}/exe")
         with open(f"/proc/{pid}/exe", "rb") as program:
-            why = _why(pid, program.fileno())
+            why = _why(pid, program.fileno(), library)
     except OSError:
         return None
     return Unmoved(os.path.basename(path.removesuffix(" (deleted)")), why)
 
 
-def _why(pid: int, program: int) -> str:
+def _why(pid: int, program: int, library: str) -> str:
     if _is_static(program):
         return _STATIC
     mode = os.fstat(program).st_mode
@@ -67,8 +67,8 @@ def _why(pid: int, program: int) -> str:
         return "it runs with other rights than whoever started it, and so loads nothing foreign"
     try:
         with open(f"/proc/{pid}/environ", "rb") as environment:
-            if b"LD_PRELOAD=" not in environment.read():
-                return "it was started without the environment's LD_PRELOAD"
+            if library.encode() not in environment.read():
+                return "rr's LD_PRELOAD was taken out of its environment"
     except OSError:
         pass
     return "the library does not load there"

@@ -271,13 +271,14 @@ def test_a_static_program_is_named(clock: MovedClock, static_server: Path, tmp_p
     assert str(found) == "static_server (statically linked, as Go's programs are)"
 
 
-def test_a_program_that_lost_its_environment_is_named(clock: MovedClock) -> None:
-    with subprocess.Popen(["sleep", "60"], env={}) as process:
+@pytest.mark.parametrize("environment", [{}, {"LD_PRELOAD": "libm.so.6"}], ids=["none", "another"])
+def test_a_program_that_lost_its_environment_is_named(clock: MovedClock, environment: Mapping[str, str]) -> None:
+    with subprocess.Popen(["sleep", "60"], env=environment) as process:
         try:
             (found,) = clock.left_behind([process.pid])
         finally:
             process.kill()
-    assert str(found) == "sleep (it was started without the environment's LD_PRELOAD)"
+    assert str(found) == "sleep (rr's LD_PRELOAD was taken out of its environment)"
 
 
 def test_who_has_ended_is_not_named(clock: MovedClock) -> None:
