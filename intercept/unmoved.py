@@ -30,7 +30,7 @@ class Unmoved:
 
 
 def unmoved(processes: Iterable[int], mark: str, library: str) -> list[Unmoved]:
-    """Those that do not have the file `mark` in their memory, each program once. `library`: what they were to preload."""
+    """Those that do not have the file `mark` in their memory, each program once. `library`: was to be there."""
     deadline = time.monotonic() + _SETTLED
     left = [pid for pid in processes if _has(pid, mark) is False]
     while left and time.monotonic() < deadline:
