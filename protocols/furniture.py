@@ -210,6 +210,11 @@ def no_queueing(exchange: Exchange[Any, Any]) -> Queueing | None:
     return None
 
 
+def no_subjects(server: Server, request: Any) -> Sequence[Hashable]:
+    """It cannot be told what a request reads or changes."""
+    return ()
+
+
 def fits_any(request: Any, response: Any) -> Any:
     """A response says nothing about its request that would have to be right."""
     return response
@@ -249,6 +254,10 @@ class Room:
     # An exchange that belongs to its connection (a login, a prepared statement) and to no test: the key under which it
     # is kept once. None: it belongs to whoever caused it.
     standing: Callable[[Exchange[Any, Any]], Hashable | None] = no_standing
+
+    # What a request reads or changes, where that can be told (tables): an effect on it may change what a read gets.
+    # Requests of the same route have the same.
+    subjects: Callable[[Server, Any], Sequence[Hashable]] = no_subjects
 
     # A response (second) made to fit the request as it was sent now: with the digest that the client will check.
     fit: Callable[[Any, Any], Any] = fits_any

@@ -12,5 +12,6 @@ ROOM = Room(
     detect=detect,
     opens=Late("protocols.mysql.match", "opens"),
     standing=Late("protocols.mysql.match", "standing"),
+    subjects=Late("protocols.mysql.match", "subjects"),
     **room_parts(__name__, "MysqlDecoder", "MysqlResponder"),
 )

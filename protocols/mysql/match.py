@@ -81,6 +81,15 @@ def is_effect(request: MysqlRequest) -> bool:
     return statement.is_effect or (bool(request.transaction) and statement.kind in _ENDS)
 
 
+def subjects(server: Server, request: MysqlRequest) -> Sequence[Hashable]:
+    """The tables of a statement, each with its database."""
+    if request.operation not in _STATEMENTS:
+        return ()
+    database = request.session.database
+    named = (table if "." in table else f"{database}.{table}" for table in _statement(request).tables)
+    return [("mysql", server.host, server.port, name.lower()) for name in named]
+
+
 def opens(exchange: Exchange[MysqlRequest, MysqlResponse]) -> bool | None:
     """See `Room.opens`: a login shows what the server says first, and a refusal that it says no more."""
     response = exchange.response

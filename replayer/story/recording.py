@@ -18,6 +18,7 @@ from protocols.registry import ROOMS
 from replayer.story import key
 from replayer.story.hashes import Hashes
 from replayer.story.spelling import is_uuid, one_spelling
+from replayer.story.states import State, States, Subjects
 from replayer.story.template import atoms_of, is_redacted, is_sealed, is_secret, template
 from replayer.story.times import SECOND, moment
 from testset.model import Exchange, Mock, Server, TestCase
@@ -71,6 +72,8 @@ class Entry:
     sealed: tuple[Value, ...]  # values with secrets in them, which are no part of the key
     echoes: tuple[str, ...]  # made-up values that its answer tells
     queueing: Queueing | None
+    subjects: tuple[int, ...]  # see `Room.subjects`
+    state: State  # of them, when it was recorded
     recall: Callable[[], Mock]
 
 
@@ -160,6 +163,8 @@ class Story:
         self.reused: set[str] = set()  # made-up values that appear again, after the exchange that they were made up in
         self.sent: dict[str, int] = {}  # messages of queues, and the positions of the entries that sent them
         self._uuids: dict[str, tuple[str, ...]] = {}  # made-up ones: bare, and as they were written
+        self._subjects = Subjects()
+        self._states = States()
         self._given = Hashes(map(one_spelling, self.options.literals))
         self._tell(tests, mocks)
         for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
@@ -274,6 +279,7 @@ class Story:
         told = list(self._echoes(room, exchange))
         respelled = [atom for atom in told if atom not in self.made_up and self._recognise(atom)]
         born.update(atom for atom in respelled if not born.isdisjoint(self.spellings(atom)))
+        subjects = self._subjects.numbers(room.subjects(exchange.server, exchange.request))
         doing = room.queueing(exchange)
         if doing is not None:
             self.sent.update(dict.fromkeys(doing.sent, position))
@@ -291,8 +297,12 @@ class Story:
             sealed=sealed,
             echoes=tuple(atom for atom in told if atom in self.made_up),
             queueing=doing,
+            subjects=subjects,
+            state=self._states.of(subjects),
             recall=self.options.recall(mock),
         )
+        if effect:
+            self._states.happened(subjects, position)
         self._enter(entry, mock)
         goes_on = room.opens(exchange) if room.opens is not None else None
         if goes_on is not None:

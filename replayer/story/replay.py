@@ -2,7 +2,8 @@
 
 A mock is looked for in this order, and the first that fits answers:
 
-1. the test's own, in order, not yet used: the request as recorded, once renamed;
+1. the test's own, in order, not yet used: the request as recorded, once renamed; of a read, those first that were
+   recorded in the present state of what it reads (`states`);
 2. background: answered any number of times;
 3. the test's own, used already: its last answer again;
 4. start-up's;
@@ -32,6 +33,7 @@ from replayer.story.lookup import Asked, Level, Lookup
 from replayer.story.nearest import explain
 from replayer.story.recording import STANDING, STARTUP, Bucket, Entry, Story
 from replayer.story.spelling import one_spelling
+from replayer.story.states import States
 from replayer.story.template import atoms_of
 from replayer.story.times import Clocks
 from testset.model import Mock, Server
@@ -48,7 +50,8 @@ class Replay:
         self._times: dict[str, str] = {}  # made-up times, and what they were last
         self._given: set[str] = set()
         self._claimed: set[int] = set()  # positions of entries that have answered
-        self._cursors: dict[int, int] = {}  # of long lists: how many entries at the start are claimed
+        self._cursors: dict[tuple[int, int], int] = {}  # of long lists: up to where all are claimed, from where on
+        self._states = States()
         self._book = Book(story)
         self._ran: set[str] = set()  # tests
         self._deliveries = Deliveries(story)
@@ -241,8 +244,17 @@ class Replay:
     # -- the six ways -------------------------------------------------------------------------------------------
 
     def _own(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
-        for bucket, check, _ in levels:
+        for bucket, check, once_more in levels:
             for entries in self._owned(bucket):
+                start, end = self._states.now(entries)
+                for entry in self._unclaimed(entries, start, end):
+                    attempt = check(entry)
+                    if attempt is not None:
+                        return self._answer(entry, attempt)
+                for entry in reversed(entries[max(start, end - _WINDOW) : end]):
+                    attempt = once_more(entry)
+                    if attempt is not None:
+                        return self._repeated(asked, entry, attempt)
                 for entry in self._unclaimed(entries):
                     attempt = check(entry)
                     if attempt is not None:
@@ -274,15 +286,18 @@ class Replay:
             for entries in self._owned(bucket):
                 for entry in reversed(entries[-_WINDOW:]):
                     attempt = check(entry)
-                    if attempt is None:
-                        continue
-                    if self._every or self._test == STARTUP:
-                        return self._found(entry, attempt)
-                    if asked.effect:
-                        return self._extra(asked, entry, attempt)
-                    self._book.again(asked.title, entry)
-                    return self._found(entry, attempt)
+                    if attempt is not None:
+                        return self._repeated(asked, entry, attempt)
         return None
+
+    def _repeated(self, asked: Asked, entry: Entry, attempt: Attempt) -> Found:
+        """`entry` has answered before."""
+        if self._every or self._test == STARTUP:
+            return self._found(entry, attempt)
+        if asked.effect:
+            return self._extra(asked, entry, attempt)
+        self._book.again(asked.title, entry)
+        return self._found(entry, attempt)
 
     def _startup(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         for bucket, _, check in levels:
@@ -397,6 +412,8 @@ class Replay:
         """What `entry` tells, in the words of this run. A made-up value that the app has not made up yet goes by
         its recorded name; that binds nothing."""
         self._times.update(attempt.times)
+        if entry.effect:
+            self._states.happened(entry.subjects, entry.position)
         tentative = attempt.names()
         names = {}
         for recorded in entry.echoes:
@@ -429,13 +446,15 @@ class Replay:
             for entries in self._owned(bucket):
                 yield from (entry for _, entry in zip(range(_WINDOW), self._unclaimed(entries), strict=False))
 
-    def _unclaimed(self, entries: Sequence[Entry]) -> Iterator[Entry]:
-        start = self._cursors.get(id(entries), 0)
-        while start < len(entries) and entries[start].position in self._claimed:
+    def _unclaimed(self, entries: Sequence[Entry], first: int = 0, end: int | None = None) -> Iterator[Entry]:
+        """Those from `first` to `end` that have not answered yet."""
+        end = len(entries) if end is None else end
+        start = self._cursors.get((id(entries), first), first)
+        while start < end and entries[start].position in self._claimed:
             start += 1
-        if len(entries) > Bucket.FEW:  # a short list may be made anew each time, and has no identity
-            self._cursors[id(entries)] = start
-        return (entries[i] for i in range(start, len(entries)) if entries[i].position not in self._claimed)
+        if end - first > Bucket.FEW:  # a short list may be made anew each time, and has no identity
+            self._cursors[(id(entries), first)] = start
+        return (entries[i] for i in range(start, end) if entries[i].position not in self._claimed)
 
     def _due(self) -> tuple[str, ...]:
         """The owners whose effects this test answers for: itself, and the groups of which it is the last."""

@@ -36,8 +36,7 @@ SMALLEST = 2000  # tests that pass without rr: with fewer it is not the suite th
 # Why a test cannot pass from mocks: part of its name, and the cause.
 KNOWN_CAUSES = {
     "::test_long_convention_name[": "it makes up names of constraints with `random`: another statement each run",
-    "OnDuplicateTest": "test_bound_caching writes values that it makes up with `random`, and reads them back by a "
-    "statement that the others of its class use as well: once it has failed they get the answers that it left",
+    "::test_bound_caching": "it makes up what it writes with `random`, of nine values: another statement each run",
 }
 
 

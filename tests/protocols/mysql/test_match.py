@@ -336,3 +336,17 @@ def test_differences_in_words() -> None:
 @pytest.mark.parametrize("same", [query("SELECT 1"), login(), commit("INSERT a"), execute("SELECT ?", 1.0)])
 def test_no_difference(same: MysqlRequest) -> None:
     assert match.difference(ORDERS, same, ORDERS, same) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "tables"),
+    [
+        (query("SELECT * FROM Orders o JOIN `lines` l ON l.o = o.id"), {"shop.orders", "shop.lines"}),
+        (execute("INSERT INTO archive.orders SELECT * FROM orders WHERE id = ?", 7), {"archive.orders", "shop.orders"}),
+        (query("SELECT 1"), set()),
+        (commit("INSERT orders"), set()),
+        (query("SELECT * FROM orders", operation=Operation.PREPARE), set()),
+    ],
+)
+def test_what_a_statement_reads_or_changes_are_its_tables(request_: MysqlRequest, tables: set[str]) -> None:
+    assert set(match.subjects(ORDERS, request_)) == {("mysql", "mysql-orders", 3306, table) for table in tables}
