@@ -6,6 +6,7 @@ import os
 import shutil
 
 DEBIAN_PACKAGES = {
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     "dnsmasq": "dnsmasq-base",
     "curl": "curl",
     "gcc": "gcc libc6-dev",
@@ -18,6 +19,7 @@ DEBIAN_PACKAGES = {
     "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",
+    "qemu-aarch64": "qemu-user",
     "strace": "strace",
     "nsenter": "util-linux",
     "setpriv": "util-linux",
