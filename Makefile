@@ -5,7 +5,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin
 WORKERS ?= 2
-NODE_APPS := tests/apps/express tests/apps/mysql
+NODE_APPS := tests/apps/express tests/apps/mysql tests/apps/https tests/apps/newman
 NODE_MODULES := $(NODE_APPS:%=%/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ setup: $(STAMP) ## make .venv and install rr into it
 $(STAMP): pyproject.toml .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
 	@$(RUN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore \
-		--use-pep517 -e '.[dev]'
+		--use-pep517 -e '.[dev,demo]'
 	@touch $@
 
 servers: $(STAMP) ## real MySQL and MariaDB servers for the tests and the bench, and a driver built for them

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from intercept.authority import Fault
 from intercept.certificates import Certificates
 from intercept.clock import Clock
+from intercept.connection import acknowledge
 from intercept.relay import original_destination
 from protocols import generic, http
 from protocols.furniture import (
@@ -179,6 +180,7 @@ class Conversation(asyncio.Protocol):
         self._path = path
         self._target = target
         self._transport: asyncio.Transport | None = None
+        self._socket: Any = None
         self._server = Server("", 0)
         self._first = b""
         self._room: Room | None = None
@@ -191,6 +193,7 @@ class Conversation(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._socket = transport.get_extra_info("socket") if self._path is None else None
         self._line = Line(transport)
         answers = self._answers()
         self._server = self._destination(answers, transport)
@@ -228,6 +231,8 @@ class Conversation(asyncio.Protocol):
             self._tunnel.send(data)
             return
         assert self._line is not None
+        if self._socket is not None:
+            acknowledge(self._socket)
         data = self._line.read(data)
         if self._line.failed is not None:
             self._objected(self._line.failed)

@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import Any
 
-from intercept.connection import accepted, reset_when_closed
+from intercept.connection import accepted, acknowledge, reset_when_closed
 from intercept.containers.frames import LARGEST, Frame, Frames, Kind, frame, say
 from intercept.gate import Gate, Knock
 from intercept.namespace import Namespace
@@ -185,6 +185,8 @@ class Channel(asyncio.Protocol):
         self._outlet.opened(self._number, self)
 
     def data_received(self, data: bytes) -> None:
+        if self._transport is not None:
+            acknowledge(self._transport.get_extra_info("socket"))
         self._under_way += len(data)
         for at in range(0, len(data), LARGEST):
             self._outlet.tell(frame(Kind.DATA, self._number, data[at : at + LARGEST]))
