@@ -54,15 +54,12 @@ def main() -> int:
             require_installed()
             runpy.run_module(f"sample_app.{chosen.service}", run_name="__main__", alter_sys=True)
             return 0
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # scripts start what runs in the background without
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(0))
         with opened(shop_of(chosen)) as children:
             print("The shop is open: python -m sample_app.traffic goes shopping, Ctrl-C closes it.", flush=True)
-            try:
-                watch(children)
-            finally:
-                # from here on only the closing counts
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            watch(children)
     except ShopError as error:
         print(error, file=sys.stderr)
         return 1

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pymysql
-
 from sample_app.embedded.processes import Child, ShopError, listens
 
 SERVERS = ("mysqld", "mariadbd")
@@ -119,7 +117,7 @@ def start_server(server: str, place: Place) -> Started:
     child = Child.start(Path(server).name, command, place.env, place.folder / "mysql.log")
     try:
         child.wait_until(lambda: listens(place.port))
-    except ShopError:
+    except BaseException:
         child.end()
         raise
     return Started(version, "127.0.0.1", place.port, child)
@@ -127,6 +125,8 @@ def start_server(server: str, place: Place) -> Started:
 
 def use_running(host: str, port: int, place: Place) -> Started:
     """The databases are made if they are not there, and stay."""
+    import pymysql  # late: what is not installed is told in a sentence first
+
     try:
         connection = pymysql.connect(host=host, port=port, user=place.login.user, password=place.login.password)
     except pymysql.err.Error as error:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sample_app.embedded import database
@@ -68,60 +70,62 @@ def opened(shop: Shop) -> Iterator[Sequence[Child]]:
     folder = Path(tempfile.mkdtemp(prefix="shop-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        children: list[Child] = []
+        try:
+            yield start(shop, folder, stack)
+        finally:
+            only_close()
 
-        def keep(child: Child) -> Child:
-            children.append(child)
-            stack.callback(child.end)
-            return child
 
-        base = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *sys.path[1:]])}
-        started = database.start(
-            shop.mysql, database.Place(folder, shop.mysql_port, shop.login, tuple(DATABASES.values()), base)
-        )
-        if started.child is not None:
-            keep(started.child)
-        queue = keep(
-            Child.start(
-                "moto, the queue",
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(shop.queue_port)],
-                base,
-                folder / "queue.log",
-            )
-        )
-        if started.child is not None:
-            started.child.wait_until(lambda: listens(started.port))
-        say("MySQL", started.what if started.child is None else f"port {started.port}, {started.what}")
-        queue.wait_until(lambda: listens(shop.queue_port))
-        say("SQS", f"http://localhost:{shop.queue_port}, moto")
+def start(shop: Shop, folder: Path, stack: ExitStack) -> Sequence[Child]:
+    """Databases and queue at the same time, then the services. `stack` ends them in the opposite order."""
+    children: list[Child] = []
 
-        services = [service for service in SERVICES if service not in shop.without]
-        for service in services:
-            keep(
-                Child.start(
-                    service,
-                    [sys.executable, "-m", f"sample_app.{service}"],
-                    {**base, **shop.environment(service, started.host, started.port)},
-                    None if shop.show_logs else folder / f"{service}.log",
-                )
-            )
-        for child, service in zip(children[-len(services) :] if services else [], services, strict=True):
-            port = shop.ports[service]
-            child.wait_until(lambda port=port: is_healthy(port))  # type: ignore[misc]
-            say(service, f"http://localhost:{port}")
-        for service in shop.without:
-            say(service, f"is left out. To start it: {how_to_start(shop, service, started)}")
-        yield children
+    def keep(child: Child) -> Child:
+        children.append(child)
+        stack.callback(child.end)
+        return child
+
+    path = [str(REPOSITORY), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    base = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    moto = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(shop.queue_port)]
+    queue = keep(Child.start("moto, the queue", moto, base, folder / "queue.log"))
+    place = database.Place(folder, shop.mysql_port, shop.login, tuple(DATABASES.values()), base)
+    mysql = database.start(shop.mysql, place)
+    if mysql.child is not None:
+        keep(mysql.child).wait_until(lambda: listens(mysql.port))
+    say("MySQL", mysql.what if mysql.child is None else f"port {mysql.port}, {mysql.what}")
+    queue.wait_until(lambda: listens(shop.queue_port))
+    say("SQS", f"http://localhost:{shop.queue_port}, moto")
+
+    services = {}
+    for service in SERVICES:
+        if service not in shop.without:
+            command = [sys.executable, "-m", f"sample_app.{service}"]
+            env = {**base, **shop.environment(service, mysql.host, mysql.port)}
+            log = None if shop.show_logs else folder / f"{service}.log"
+            services[service] = keep(Child.start(service, command, env, log))
+    for service, child in services.items():
+        child.wait_until(partial(is_healthy, shop.ports[service]))
+        say(service, f"http://localhost:{shop.ports[service]}")
+    for service in shop.without:
+        say(service, f"is left out. To start it: {how_to_start(shop, service, mysql)}")
+    return children
+
+
+def only_close() -> None:
+    """From here on nothing interrupts the closing."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def say(name: str, text: str) -> None:
     print(f"{name:<16} {text}", flush=True)
 
 
-def how_to_start(shop: Shop, service: str, started: database.Started) -> str:
+def how_to_start(shop: Shop, service: str, mysql: database.Started) -> str:
     """The command, with the settings that are not the usual ones."""
     usual = DEFAULT.environment(service, "127.0.0.1", settings.DATABASE_PORT)
-    needed = shop.environment(service, started.host, started.port)
+    needed = shop.environment(service, mysql.host, mysql.port)
     changed = [f"{name}={shlex.quote(value)}" for name, value in needed.items() if usual.get(name) != value]
     return " ".join([*changed, f"python -m sample_app.{service}"])
 
