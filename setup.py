@@ -35,13 +35,13 @@ class BuildWithClock(build_py):
         folder = Path(self.build_lib) / "intercept"
         if WITH_ZIG:
             for machine in clock_library.MACHINES:
-                zig = [sys.executable, "-m", "ziglang", "cc"]
-                clock_library.build(clock_library.beside(folder, machine), zig, "-target", f"{machine}-linux-gnu.2.17")
+                zig = [*clock_library.ZIG, "-target", f"{machine}-linux-gnu.2.17"]
+                clock_library.build(clock_library.beside(folder, machine), zig)
             return
         machine = platform.machine()
         if sys.platform != "linux" or machine not in clock_library.MACHINES:
             return
-        for compiler in clock_library.compilers():
+        for compiler in clock_library.compilers(machine):
             try:
                 clock_library.build(clock_library.beside(folder, machine), compiler)
             except (OSError, subprocess.SubprocessError) as error:

@@ -32,6 +32,7 @@ _FLAGS = (
 # Old versions of glibc keep `dlsym` and what waits in these, newer ones have them empty, musl takes them for itself.
 _NEEDED = ("libpthread.so.0", "libdl.so.2")
 _COMPILERS = ("cc", "gcc", "clang")
+ZIG = (sys.executable, "-m", "ziglang", "cc")
 _CEILING = 120.0  # seconds that a compiler may take; zig builds parts of itself at first
 _FAKETIME = ("libfaketime.so.1", "faketime/libfaketime.so.1")
 FAKETIME_SETTINGS = {
@@ -65,9 +66,9 @@ class NoLibrary:
     remedy: str = "Install a C compiler (apt install gcc) or libfaketime (apt install libfaketime)."
 
 
-def find() -> Library | NoLibrary:
-    """The library for this machine."""
-    machine = platform.machine()
+def find(machine: str = "") -> Library | NoLibrary:
+    """The library for this machine; or for one with another processor, on which a container is to run."""
+    machine = machine or platform.machine()
     if sys.platform != "linux" or machine not in MACHINES:
         return _faketime(machine) or NoLibrary(f"rr's own library knows {' and '.join(MACHINES)}, not {machine}")
     installed = beside(SOURCE.parent, machine)
@@ -99,11 +100,12 @@ def build(target: Path, compiler: Sequence[str], *options: str) -> None:
         made.rename(target)
 
 
-def compilers() -> list[list[str]]:
-    """Those of this machine, the likeliest first."""
-    found = [[path] for name in (os.environ.get("CC", ""), *_COMPILERS) if name and (path := shutil.which(name))]
+def compilers(machine: str) -> list[list[str]]:
+    """Those of this machine that compile for that one, the likeliest first."""
+    names = (os.environ.get("CC", ""), *_COMPILERS) if machine == platform.machine() else (f"{machine}-linux-gnu-gcc",)
+    found = [[path] for name in names if name and (path := shutil.which(name))]
     if importlib.util.find_spec("ziglang") is not None:
-        found.append([sys.executable, "-m", "ziglang", "cc"])
+        found.append([*ZIG, "-target", f"{machine}-linux-gnu.2.17"])
     return found
 
 
@@ -130,8 +132,8 @@ def _made_here(machine: str) -> Library | NoLibrary:
             return NoLibrary(f"{folder} belongs to somebody else", "Set XDG_CACHE_HOME to a folder of your own.")
         if target.is_file() and _is_ours(target):
             return Library(target, Kind.OWN)
-        why = "there is no C compiler"
-        for compiler in compilers():
+        why = "there is no C compiler" + ("" if machine == platform.machine() else f" for {machine}")
+        for compiler in compilers(machine):
             try:
                 build(target, compiler)
             except (OSError, subprocess.SubprocessError) as error:
@@ -155,6 +157,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _faketime(machine: str) -> Library | None:
+    if machine != platform.machine():
+        return None
     places = (Path(folder.format(machine=machine)) / name for folder in _FOLDERS for name in _FAKETIME)
     return next((Library(path, Kind.FAKETIME) for path in places if path.is_file() and _sleeps(path)), None)
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -176,6 +177,20 @@ def test_a_path_with_a_blank_in_it(library: Library, tmp_path: Path, probe: Path
     odd = tmp_path / "a b:c.so"
     shutil.copy(library.path, odd)
     clock = MovedClock(Library(odd, Kind.OWN), tmp_path, THEN)
+    with talking(clock, probe) as dialogue:
+        assert about(float(rounds(dialogue)["time"][0]), clock)
+
+
+@pytest.mark.parametrize("name", ["plain.so", "a b.so"])
+def test_where_memory_is_not_for_programs(
+    name: str, library: Library, tmp_path: Path, probe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/dev/shm in a container: the library stays where it is, and the app gets a name for it."""
+    shutil.copy(library.path, tmp_path / name)
+    monkeypatch.setattr(os, "statvfs", lambda _folder: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    clock = MovedClock(Library(tmp_path / name, Kind.OWN), tmp_path, THEN)
+    preloaded = Path(clock.environment({})["LD_PRELOAD"])
+    assert preloaded.resolve() == tmp_path / name
     with talking(clock, probe) as dialogue:
         assert about(float(rounds(dialogue)["time"][0]), clock)
 

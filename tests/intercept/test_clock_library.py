@@ -25,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock_library, "compilers", list)
+    monkeypatch.setattr(clock_library, "compilers", lambda _machine: list[list[str]]())
 
 
 def test_it_is_made_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +54,17 @@ def test_what_rr_was_installed_with_comes_first(tmp_path: Path, monkeypatch: pyt
     assert find() == Library(installed, Kind.OWN)
 
 
+def test_another_processor_is_not_this_one_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a container of another platform: there may be none, but never the wrong one."""
+    other = next(machine for machine in clock_library.MACHINES if machine != platform.machine())
+    assert all(other in " ".join(words) for words in clock_library.compilers(other))
+    no_compiler(monkeypatch)
+    found = find(other)
+    assert isinstance(found, NoLibrary)
+    assert found.why == f"there is no C compiler for {other}"
+    assert isinstance(find("riscv64"), NoLibrary)
+
+
 def test_without_a_compiler_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     no_compiler(monkeypatch)
     found = find()
@@ -66,11 +77,11 @@ def test_a_compiler_that_fails_is_passed_over(tmp_path: Path, monkeypatch: pytes
     broken = tmp_path / "broken-cc"
     broken.write_text("#!/bin/sh\necho 'fatal error: disk full' >&2; exit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(clock_library, "compilers", lambda: [[str(broken)]])
+    monkeypatch.setattr(clock_library, "compilers", lambda _machine: [[str(broken)]])
     found = find()
     assert isinstance(found, NoLibrary)
     assert found.why == f"{broken} cannot make it: fatal error: disk full"
-    monkeypatch.setattr(clock_library, "compilers", lambda: [[str(broken)], [program("gcc")]])
+    monkeypatch.setattr(clock_library, "compilers", lambda _machine: [[str(broken)], [program("gcc")]])
     assert isinstance(find(), Library)
 
 
