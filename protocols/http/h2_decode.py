@@ -139,6 +139,7 @@ class H2Decoder:
         self._highest = 0 if state is None else int(state["highest"])  # the last stream that the client opened
         self._latest_ns = 0  # when that one was
         self._failure: ProtocolError | None = None
+        self._error = 0  # for which the server has given up the connection
         self._ended = False
 
     # -- the furniture ------------------------------------------------------------------------------------------
@@ -317,10 +318,14 @@ class H2Decoder:
         if code == _REFUSED_STREAM and not from_client and not stream.status:
             self._forget(stream)
         else:
-            self._emit(stream, Ending.RESET, time_ns, done, left=from_client)
+            self._emit(stream, Ending.RESET, time_ns, done, left=from_client, error=0 if from_client else code)
 
     def _go_away(self, frame: Frame) -> None:
-        """The server takes no more streams: those beyond the last that it names it has not seen."""
+        """The server takes no more streams: those beyond the last that it names it has not seen. With an error it goes
+        on with none of them, and whoever then hangs up only draws the conclusion."""
+        self._error = int.from_bytes(frame.payload[4:8], "big")
+        if self._error:
+            return
         last = int.from_bytes(frame.payload[:4], "big") & 0x7FFF_FFFF
         for stream in [one for one in self._streams.values() if one.number > last and not one.status]:
             self._forget(stream)
@@ -332,9 +337,17 @@ class H2Decoder:
         stream.response.discard()
 
     def _emit(
-        self, stream: _Stream, ending: Ending, time_ns: int, done: list[HttpExchange], *, left: bool = False
+        self,
+        stream: _Stream,
+        ending: Ending,
+        time_ns: int,
+        done: list[HttpExchange],
+        *,
+        left: bool = False,
+        error: int = 0,
     ) -> None:
-        """The exchange is over. A response that was complete stays one. `left`: the client has had enough of it."""
+        """The exchange is over. A response that was complete stays one. `left`: the client has had enough of it;
+        `error`: that the server has."""
         del self._streams[stream.number]
         context = self._context
         complete = stream.state not in _REQUEST_OPEN or stream.remark is not None
@@ -354,7 +367,7 @@ class H2Decoder:
                     trailers=stream.request.trailers,
                     complete=complete,
                 ),
-                response=_response(stream, left=left),
+                response=_response(stream, error or self._error, left=left and not self._error),
                 ending=Ending.ANSWERED if stream.answered else ending,
                 started_ns=stream.started_ns,
                 ended_ns=stream.ended_ns or time_ns,
@@ -373,7 +386,7 @@ class H2Decoder:
             raise self._failure
 
 
-def _response(stream: _Stream, *, left: bool) -> HttpResponse | None:
+def _response(stream: _Stream, error: int, *, left: bool) -> HttpResponse | None:
     if not stream.status:
         return None
     headers = stream.response.headers
@@ -387,4 +400,5 @@ def _response(stream: _Stream, *, left: bool) -> HttpResponse | None:
         trailers=stream.response.trailers,
         interim=tuple(stream.interim),
         framing=Framing.OPEN if left and not stream.answered else framing,
+        error=0 if stream.answered else error,
     )

@@ -67,12 +67,13 @@ class _Incoming:
 class _Outgoing:
     """A body that is being sent, as far as the app lets it."""
 
-    __slots__ = ("body", "ending", "position", "reading", "trailers")
+    __slots__ = ("body", "ending", "error", "position", "reading", "trailers")
 
-    def __init__(self, body: Body, trailers: Headers, ending: Ending) -> None:
+    def __init__(self, response: HttpResponse, body: Body, ending: Ending) -> None:
         self.body = body
-        self.trailers = trailers
+        self.trailers = response.trailers
         self.ending = ending
+        self.error = response.error
         self.position = 0
         self.reading = False  # a piece of the file was asked for
 
@@ -227,15 +228,17 @@ class H2Responder:
         ends = complete and not wire.body_size(body) and not response.trailers
         connection.send_headers(number, h2_fields.response_fields(response.status, headers), end_stream=ends)
         if not ends:
-            self._outgoing[number] = _Outgoing(body, response.trailers, ending)
+            self._outgoing[number] = _Outgoing(response, body, ending)
 
-    def _broken(self, number: int, ending: Ending) -> None:
+    def _broken(self, number: int, ending: Ending, error: int = 0) -> None:
         """The answer goes no further, as recorded: by a reset of its stream, or by the end of the connection, where
         nothing else is under way on it."""
         if ending is not Ending.RESET and not (self._incoming or self._waiting or self._outgoing):
             self._finished = True
+            if error:
+                self._connection.close_connection(error)
         elif self._is_open(number):
-            self._connection.reset_stream(number, ErrorCodes.INTERNAL_ERROR)
+            self._connection.reset_stream(number, error or ErrorCodes.INTERNAL_ERROR)
 
     def _go_on(self) -> list[Act]:
         acts: list[Act] = []
@@ -298,7 +301,7 @@ class H2Responder:
         if outgoing.ending is Ending.TIMED_OUT:
             return
         if outgoing.ending is not Ending.ANSWERED:
-            self._broken(number, outgoing.ending)
+            self._broken(number, outgoing.ending, outgoing.error)
         elif outgoing.trailers:
             self._connection.send_headers(number, h2_fields.trailer_fields(outgoing.trailers), end_stream=True)
         else:

@@ -55,7 +55,8 @@ class Interim:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpResponse:
     """A response. With an ending other than answered, its body may be only the first part: `missing` bytes of its last
-    chunk had been announced. `broken` is what came then, and is no HTTP."""
+    chunk had been announced. `broken` is what came then, and is no HTTP. `error`: of HTTP/2, with which the server gave
+    up the stream (it was reset) or the connection."""
 
     status: int
     reason: str = ""
@@ -67,6 +68,7 @@ class HttpResponse:
     framing: Framing = Framing.LENGTH
     missing: int = 0
     broken: bytes = b""
+    error: int = 0
 
 
 # -- reading ----------------------------------------------------------------------------------------------------

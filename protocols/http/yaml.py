@@ -106,6 +106,8 @@ def _response_spec(exchange: HttpExchange) -> dict[str, Any]:
         _put_headers(spec, "trailer", response.trailers)
         if response.missing:
             spec["missing"] = response.missing
+        if response.error:
+            spec["error"] = response.error
         if response.broken:
             text = documents.readable(response.broken)
             if text is None:
@@ -310,6 +312,7 @@ def _response(spec: Mapping[str, Any], method: str, ending: Ending) -> HttpRespo
         ),
         framing=framing,
         missing=integer(spec.get("missing"), "resp.missing", 0),
+        error=integer(spec.get("error"), "resp.error", 0),
         broken=_broken(spec),
     )
 

@@ -201,13 +201,15 @@ def _serve_http2(sock: ssl.SSLSocket, pages: Pages) -> None:
                 answers.pop(event.stream_id, None)
             elif isinstance(event, ConnectionTerminated):
                 return
-        for stream in list(answers):
-            _answer(connection, stream, answers)
+        gone = [_answer(connection, stream, answers) for stream in list(answers)]
         sock.sendall(connection.data_to_send())
+        if any(gone):
+            sock.unwrap()
+            return
 
 
-def _answer(connection: H2Connection, stream: int, answers: dict[int, tuple[bytes, Breach | None]]) -> None:
-    """As much as may be sent by now."""
+def _answer(connection: H2Connection, stream: int, answers: dict[int, tuple[bytes, Breach | None]]) -> bool:
+    """As much as may be sent by now; whether nothing more will be."""
     body, breach = answers[stream]
     while body and (window := connection.local_flow_control_window(stream)) > 0:
         size = min(window, connection.max_outbound_frame_size, len(body))
@@ -215,11 +217,12 @@ def _answer(connection: H2Connection, stream: int, answers: dict[int, tuple[byte
         body = body[size:]
     if body:
         answers[stream] = body, breach
-        return
+        return False
     del answers[stream]
     if breach is Breach.RESET:
         connection.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
     elif breach is Breach.GOAWAY:
-        connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM, last_stream_id=0)
+        connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
     else:
         connection.end_stream(stream)
+    return breach is Breach.GOAWAY

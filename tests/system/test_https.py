@@ -9,8 +9,6 @@ import hashlib
 import json
 import ssl
 import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,11 +19,10 @@ from typing import Any
 
 import pytest
 
+from tests.apps.https.traffic import APPS, JAVA, NODE, PYTHON, ask, recorded_as_without, replayed
 from tests.harness.company import Company, machine_that_trusts
 from tests.harness.git_service import git_page, tiny_repository
 from tests.harness.mounts import Mounts
-from tests.harness.network import listens
-from tests.harness.processes import Running
 from tests.harness.programs import program
 from tests.harness.recorded import recorded_mocks
 from tests.harness.rr_command import RR
@@ -33,7 +30,6 @@ from tests.harness.tls_server import Page, Request, TlsServer
 
 pytestmark = pytest.mark.system
 
-APPS = Path(__file__).parent.parent / "apps" / "https"
 ORDERS = json.dumps([{"id": number, "what": "zażółć 茶 🍵"} for number in range(500)], ensure_ascii=False).encode()
 TEXT = "Größe, 茶, 🍵\n".encode() * 999
 LARGE = Random(6).randbytes(2 << 20)
@@ -49,7 +45,6 @@ PAGES = {
 }
 BAD = ("expired", "name")  # the services that are not as they should be
 WHOLE = {"binary": BINARY, "gzip": ORDERS, "chunked": TEXT, "unicode": ORDERS, "large": LARGE, "none": b""}
-PYTHON, NODE = f"{sys.executable} {APPS / 'app.py'}", f"node {APPS / 'server.js'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ CLIENTS = {
     "axios": Client(f"{NODE} axios", "NODE_EXTRA_CA_CERTS"),
     "curl": Client(f"{PYTHON} curl", version="2"),
     "git": Client(f"{PYTHON} git", version="2", pages=("ls-remote", "clone")),
-    "Java's HttpClient": Client("java HttpsApp", version="2", decodes=False),
+    "Java's HttpClient": Client(JAVA, version="2", decodes=False),
 }
 
 
@@ -110,15 +105,8 @@ def world(company: Company, rr: RR, tmp_path: Path) -> Iterator[World]:
         yield World(servers, services, mounts, tmp_path / "root.pem")
 
 
-def ask(port: int, target: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{target}", timeout=60) as answer:
-        got: dict[str, Any] = json.load(answer)
-        return got
-
-
-def ask_all(client: Client, port: int) -> dict[str, dict[str, Any]]:
-    targets = [f"/good/{page}" for page in client.pages]
-    return {target: ask(port, target) for target in (*targets, *(f"/{bad}/{client.pages[0]}" for bad in BAD))}
+def targets(client: Client) -> list[str]:
+    return [*(f"/good/{page}" for page in client.pages), *(f"/{bad}/{client.pages[0]}" for bad in BAD)]
 
 
 def as_it_was_sent(client: Client, answers: dict[str, dict[str, Any]]) -> None:
@@ -137,23 +125,17 @@ def compiled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_a_client_of_https(name: str, world: World, rr: RR, port: int, tmp_path: Path) -> None:
+def test_a_client_of_https(name: str, world: World, rr: RR, port: int) -> None:
     client = CLIENTS[name]
     rr = rr.with_prefix(world.mounts.prefix)
     if client.trusts_by:
         rr = rr.with_settings(**{client.trusts_by: str(world.root)})
     command = f"{client.app} {port} {world.services}"
-    if client.app.startswith("java"):
+    if client.app == JAVA:
         compiled(rr.folder)
 
-    with Running([*rr.prefix, *command.split()], log=tmp_path / "direct.log", cwd=rr.folder, env=rr.env) as app:
-        app.until(lambda: listens(port), "the app listens")
-        without = ask_all(client, port)
-    as_it_was_sent(client, without)
-    with rr.record(command, port=port) as recording:
-        assert ask_all(client, port) == without
-        recording.interrupt()
-        assert recording.wait(30) == 0, recording.output
+    answers, _ = recorded_as_without(rr, command, port, targets(client))
+    as_it_was_sent(client, answers)
     world.servers.close()
 
     mocks = recorded_mocks(rr.keploy / "test-set-0")
@@ -161,9 +143,7 @@ def test_a_client_of_https(name: str, world: World, rr: RR, port: int, tmp_path:
         ("https", client.version)
     }
     assert [mock.response_body for mock in mocks if mock.line.endswith("/large")] == [LARGE] * ("large" in client.pages)
-    replay = rr.test("--delay", "30")
-    assert replay.code == 0, replay.output
-    assert f"{len(without)} passed" in replay.output
+    replay = replayed(rr, len(answers))
     assert "⚠" not in replay.output, replay.output
 
 
@@ -185,7 +165,5 @@ def test_what_is_said_in_tls_and_is_no_http(company: Company, rr: RR, port: int,
             assert ask(port, "/good/bob")["length"] == len(said)
             recording.interrupt()
             assert recording.wait(30) == 0, recording.output
-    replay = rr.test()
-    assert replay.code == 0, replay.output
-    assert "2 passed" in replay.output
+    replay = replayed(rr, 2)
     assert "⚠" not in replay.output, replay.output

@@ -69,8 +69,8 @@ class Talker:
     def reset(self, stream: int, code: int) -> Sends:
         return Sends(self.side, frame(Type.RST_STREAM, 0, stream, code.to_bytes(4, "big")))
 
-    def go_away(self, last: int) -> Sends:
-        return Sends(self.side, frame(Type.GOAWAY, 0, 0, last.to_bytes(4, "big") + bytes(4)))
+    def go_away(self, last: int, code: int = 0) -> Sends:
+        return Sends(self.side, frame(Type.GOAWAY, 0, 0, last.to_bytes(4, "big") + code.to_bytes(4, "big")))
 
     def raw(self, data: bytes) -> Sends:
         return Sends(self.side, data)

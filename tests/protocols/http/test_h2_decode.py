@@ -37,7 +37,7 @@ from tests.protocols.playbook import (
 from testset.errors import LimitError, ProtocolError
 from testset.model import Ending, ExchangeId, Side
 
-CANCEL, REFUSED_STREAM = 8, 7
+CANCEL, REFUSED_STREAM, ENHANCE_YOUR_CALM = 8, 7, 11
 
 
 def begun() -> tuple[Talker, Talker, list[Step]]:
@@ -273,6 +273,7 @@ def test_a_stream_that_is_reset(side: Any) -> None:
     half, other = played.exchanges
     assert (half.ending, half.response.body) == (Ending.RESET, b"half")
     assert half.response.framing is (Framing.OPEN if side is CLIENT else Framing.FRAMES)
+    assert half.response.error == (0 if side is CLIENT else CANCEL)
     assert other.ending is Ending.ANSWERED
 
 
@@ -303,6 +304,26 @@ def test_what_the_server_refuses_to_see_is_no_exchange() -> None:
         ],
     )
     assert paths(played) == ["/answered"]
+
+
+def test_a_server_that_gives_up_the_connection_is_not_left_by_a_client_that_then_closes_it() -> None:
+    app, service, steps = begun()
+    played = play(
+        H2Decoder,
+        [
+            *steps,
+            get(app, 1, "/half"),
+            get(app, 3, "/none"),
+            service.headers(1, answers(200)),
+            service.data(1, b"half"),
+            service.go_away(1, ENHANCE_YOUR_CALM),
+            Ends(CLIENT),
+        ],
+    )
+    half, none = played.exchanges
+    assert (half.ending, half.response.error) == (Ending.CUT_SHORT, ENHANCE_YOUR_CALM)
+    assert half.response.framing is Framing.FRAMES
+    assert (none.ending, none.response) == (Ending.CUT_SHORT, None)
 
 
 @pytest.mark.parametrize(("told", "ending"), [(Ending.ANSWERED, Ending.CUT_SHORT), (Ending.RESET, Ending.RESET)])

@@ -12,6 +12,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
+    ConnectionTerminated,
     DataReceived,
     InformationalResponseReceived,
     ResponseReceived,
@@ -51,6 +52,7 @@ class App:
         self.trailers: dict[int, tuple[tuple[str, str], ...]] = {}
         self.ended: set[int] = set()
         self.reset: dict[int, int] = {}
+        self.gone: int | None = None
         self.connection = H2Connection(H2Configuration(header_encoding="latin-1"))
         self.connection.initiate_connection()
         self._do(self.responder.start())
@@ -106,6 +108,8 @@ class App:
                 self.ended.add(event.stream_id)
             case StreamReset():
                 self.reset[event.stream_id] = event.error_code
+            case ConnectionTerminated():
+                self.gone = event.error_code
             case _:
                 pass
 
@@ -283,6 +287,17 @@ def test_what_was_cut_short_ends_the_connection(response: HttpResponse | None) -
     app.answer(response, Ending.CUT_SHORT)
     assert (app.ended, app.hung) == (set(), [Hang()])
     assert app.bodies.get(1, b"") == (b"" if response is None else b"half")
+
+
+@pytest.mark.parametrize("ending", [Ending.RESET, Ending.CUT_SHORT])
+def test_the_server_s_own_error_is_told(ending: Ending) -> None:
+    app = App()
+    app.ask(1)
+    app.answer(HttpResponse(status=200, body=b"half", framing=Framing.FRAMES, error=11), ending)
+    if ending is Ending.RESET:
+        assert (app.reset, app.hung) == ({1: 11}, [])
+    else:
+        assert (app.gone, app.hung) == (11, [Hang()])
 
 
 def test_what_was_cut_short_takes_no_other_stream_with_it() -> None:

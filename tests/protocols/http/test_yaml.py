@@ -183,6 +183,7 @@ def test_a_body_in_a_file_is_referred_to() -> None:
         (HttpResponse(status=502, reason="Bad Gateway", framing=Framing.BROKEN, broken=b"\0no HTTP"), Ending.CUT_SHORT),
         (HttpResponse(status=200, reason="OK", framing=Framing.CLOSE, body=b"half", broken=b"zz\r\n"), Ending.RESET),
         (HttpResponse(status=200, reason="OK", framing=Framing.CLOSE, body=b"half", missing=7), Ending.CUT_SHORT),
+        (HttpResponse(status=200, reason="OK", version="2", framing=Framing.FRAMES, error=11), Ending.RESET),
         (
             HttpResponse(
                 status=200,
