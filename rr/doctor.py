@@ -180,7 +180,7 @@ def _other_rr() -> list[Finding]:
     others = []
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         path = Path(folder) / "rr"
-        if path.is_file() and os.access(path, os.X_OK) and path.resolve() != mine:
+        if os.path.isfile(path) and os.access(path, os.X_OK) and path.resolve() != mine:
             others.append(str(path))
     if not others:
         return []
