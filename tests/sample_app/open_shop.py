@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from sample_app import traffic
 from tests.harness.network import free_port
 from tests.harness.processes import Running
 
 REPOSITORY = Path(__file__).parent.parent.parent
+POSTMAN = REPOSITORY / "sample_app" / "postman"
+NEWMAN = REPOSITORY / "tests" / "apps" / "newman" / "node_modules" / ".bin" / "newman"
 KINDS = ("user", "product", "order", "gateway", "mysql", "sqs")
 
 
@@ -24,6 +31,13 @@ class OpenShop:
 
     def url(self, service: str) -> str:
         return f"http://localhost:{self.ports[service]}"
+
+    def how_to_start(self, service: str) -> tuple[dict[str, str], list[str]]:
+        """What it says of a service that it leaves out: the settings and the command."""
+        [line] = [line for line in self.running.output.splitlines() if line.startswith(service)]
+        words = shlex.split(line.partition("To start it: ")[2])
+        command = words[words.index("python") :]
+        return dict(word.split("=", 1) for word in words[: -len(command)]), command
 
     @property
     def traffic(self) -> list[str]:
@@ -54,6 +68,28 @@ def open_shop(folder: Path, *options: str, env: Mapping[str, str] | None = None)
     ) as running:
         running.until_says("The shop is open", 90)
         yield OpenShop(running, ports, temporary)
+
+
+def shop_with(shop: OpenShop) -> list[str]:
+    """What the shopper found wrong."""
+    return traffic.play(*traffic.chosen([*shop.traffic, "--quiet"])).wrong
+
+
+def run_newman(shop: OpenShop) -> None:
+    """The Postman collection: all assertions pass."""
+    if not NEWMAN.exists():
+        pytest.fail("newman is not installed: run `make test`, which does so", pytrace=False)
+    bases = {"gw_base": shop.url("gateway")}
+    bases |= {f"{name}_base": f"{shop.url(name)}/api/v1" for name in ("user", "product", "order")}
+    given = [part for name, value in bases.items() for part in ("--env-var", f"{name}={value}")]
+    done = subprocess.run(
+        [
+            str(NEWMAN), "run", str(POSTMAN / "ecommerce.postman_collection.json"),
+            "-e", str(POSTMAN / "local.postman_environment.json"), *given, "--color", "off", "--bail",
+        ],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def processes_with(text: str) -> Sequence[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import subprocess
 import sys
@@ -18,40 +17,18 @@ from tests.harness.network import free_port, listens
 from tests.harness.processes import Running
 from tests.sample_app.open_shop import (
     REPOSITORY,
-    OpenShop,
     command,
     environment,
     open_shop,
     own_ports,
     processes_with,
+    run_newman,
+    shop_with,
 )
 
 pytestmark = pytest.mark.system
 
-POSTMAN = REPOSITORY / "sample_app" / "postman"
-NEWMAN = REPOSITORY / "tests" / "apps" / "newman" / "node_modules" / ".bin" / "newman"
 LOGIN: Mapping[str, str] = {"DB_USER": USER, "DB_PASSWORD": PASSWORD}
-
-
-def shop_with(shop: OpenShop) -> list[str]:
-    """What the shopper found wrong."""
-    return traffic.play(*traffic.chosen([*shop.traffic, "--quiet"])).wrong
-
-
-def run_newman(shop: OpenShop) -> None:
-    if not NEWMAN.exists():
-        pytest.fail("newman is not installed: run `make test`, which does so", pytrace=False)
-    bases = {"gw_base": shop.url("gateway")}
-    bases |= {f"{name}_base": f"{shop.url(name)}/api/v1" for name in ("user", "product", "order")}
-    given = [part for name, value in bases.items() for part in ("--env-var", f"{name}={value}")]
-    done = subprocess.run(
-        [
-            str(NEWMAN), "run", str(POSTMAN / "ecommerce.postman_collection.json"),
-            "-e", str(POSTMAN / "local.postman_environment.json"), *given, "--color", "off", "--bail",
-        ],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_embedded_and_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -98,15 +75,13 @@ def test_a_server_of_the_machine_is_started_with_a_folder_of_its_own(tmp_path: P
 def test_one_service_is_left_out_and_started_by_itself(tmp_path: Path) -> None:
     with open_shop(tmp_path, "--mysql", "embedded", "--without", "order_service") as shop:
         assert not listens(shop.ports["order"])
-        [line] = [line for line in shop.running.output.splitlines() if "To start it: " in line]
-        *settings, _, _, module = shlex.split(line.partition("To start it: ")[2])
-        assert module == "sample_app.order_service"
-        own = dict(setting.split("=", 1) for setting in settings)
+        settings, started_with = shop.how_to_start("order_service")
+        assert started_with == ["python", "-m", "sample_app.order_service"]
         with Running(
             [sys.executable, "-m", "sample_app", "--service", "order_service"],
             log=tmp_path / "order.log",
             cwd=REPOSITORY,
-            env={**os.environ, **own},
+            env={**os.environ, **settings},
         ) as order:
             order.until(lambda: listens(shop.ports["order"]), "the order service listens")
             assert shop_with(shop) == []
