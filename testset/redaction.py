@@ -26,6 +26,7 @@ _HEADER_MAPS = frozenset(["header", "headers", "trailer", "trailers", "ordinary_
 _NOT_BY_NAME = frozenset(["assertions", "rr"])  # rr's own words about the document: names there name places
 _ONLY_SIGNS = frozenset(["signature", "aws-key", "aws-session-token"])
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
+_BASE64_VALUE = re.compile(r'"([A-Za-z0-9+/]{24,}={0,2})\\*"')  # of JSON
 _HEXADECIMAL = re.compile(r"\W?[xX]'")  # what stands before the digits
 _BASE64_LIMIT = 1024 * 1024  # decoded bytes
 _WRONG_VALUE = re.compile(r"[Ii]ncorrect [^'\r\n]{1,40} value: '(?P<value>.{1,8192}?)'(?= for |\Z)", re.S)
@@ -149,8 +150,21 @@ class Redactor:
         if not self._rules.enabled:
             return []
         found = self._finder.find(text, start) if self._finder.may_hold(text) else []
+        for match in _BASE64_VALUE.finditer(text, start):
+            if self._hides_secret(match[1]):
+                found = _merge(found, [Found(*match.span(1), "base64")])
         known = self._known.find(text, start)
         return _merge(found, known) if known else found
+
+    def _hides_secret(self, text: str) -> bool:
+        """Whether a secret is in what a text says in base64."""
+        if len(text) > _BASE64_LIMIT * 4 // 3:
+            return False
+        try:
+            data = base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError):
+            return False
+        return bool(self._spans_of_body(data.decode("latin-1"), 0))
 
     def _spans_of_body(self, text: str, start: int) -> list[Found]:
         """As `_spans`, but quick for images, archives and the like."""
@@ -255,21 +269,12 @@ class _Walk:
         if kind is not None and self._enabled and not self._finder.is_exempt(text):
             return [self._finder.whole(text, kind)]
         found = self._redactor._spans(text)
-        if not found and self._enabled and _BASE64.match(text) and self._hides_secret(text):
+        if not found and self._enabled and _BASE64.match(text) and self._redactor._hides_secret(text):
             return [Found(0, len(text), "base64")]
         return found
 
     def _replaced(self, text: str, find: Callable[[str], list[Found]]) -> str:
         return _stored(text, find, self._put) if self._stored else _put(text, find(text), self._put, escape=True)
-
-    def _hides_secret(self, text: str) -> bool:
-        if len(text) > _BASE64_LIMIT * 4 // 3:
-            return False
-        try:
-            data = base64.b64decode("".join(text.split()), validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        return bool(self._redactor._spans(data.decode("latin-1")))
 
     def _mapping(self, tree: Mapping[Any, Any]) -> Mapping[Any, Any]:
         by_name = self._enabled and self._names

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from testset.errors import SettingsError
+from testset.inner_texts import inner_texts
 
 
 class Found(NamedTuple):
@@ -139,8 +140,14 @@ _JSON_IN_JSON = re.compile(
     re.S,
 )
 _FORM = re.compile(rf"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%+\-\[\]]{{1,100}})=(?P<value>[^&;\s\"'<>]{{1,{_VALUE}}})")
-_FORM_IN_FORM = re.compile(  # next=%2Flogin%3Ftoken%3Dx%26page%3D2
-    rf"%(?:3F|26|3B)(?P<name>[\w.\-]{{1,100}})%3D(?P<value>(?:(?!%26|%23|%3B)[^&;\s\"'<>]){{1,{_VALUE}}})", re.I
+_NUMBERED = re.compile(  # Attribute.1.Name=token&Attribute.1.Value.StringValue=x
+    r"(?P<prefix>[\w.]{1,100}\.\d{1,4})\.(?:Name|Key)=(?P<name>[^&;\s]{1,100})(?:&[^&\s]{0,200}){0,4}?"
+    rf"&(?P=prefix)\.(?:Value|Value\.StringValue|Value\.BinaryValue)=(?P<value>[^&\s]{{1,{_VALUE}}})"
+)
+_TYPED = re.compile(  # {"token": {"DataType": "String", "StringValue": "x"}}, {"token": {"S": "x"}}
+    r'"(?P<name>[\w.\-]{1,64})"\s{0,32}:\s{0,32}\{[^{}]{0,400}?'
+    rf'"(?:[sS]tringValue|[bB]inaryValue|[vV]alue|S|N|B)"\s{{0,32}}:\s{{0,32}}"(?P<value>(?:[^"\\]|\\.){{1,{_VALUE}}})"',
+    re.S,
 )
 _QUOTED = re.compile(
     rf"\b(?P<name>[\w.\-]{{1,64}})['`\"]?\s{{0,8}}[=:]\s{{0,8}}'(?P<value>(?:[^'\\]|\\.|''){{1,{_VALUE}}})'", re.S
@@ -197,6 +204,7 @@ _STEMS = (
 _HARMLESS = re.compile(
     r"(?:null|none|true|false|undefined|\?|\*+|\$\d+|%s|:\w+|\{\{(?:secret|redacted) \"[^\"]*\"\}\})\Z", re.I
 )
+_DEPTH = 4  # of texts within texts
 LONGEST = 2 * _VALUE  # no find is longer than this
 
 
@@ -312,7 +320,7 @@ class Finder:
             or any(pattern.fullmatch(value) for pattern in self._exempt_patterns)
         )
 
-    def _all(self, text: str, start: int) -> Iterator[Found]:
+    def _all(self, text: str, start: int, depth: int = 0) -> Iterator[Found]:
         for kind, marks, pattern in self._shapes:
             if any(mark in text for mark in marks):
                 for match in pattern.finditer(text, start):
@@ -325,10 +333,16 @@ class Finder:
         lower = text.lower()
         if not any(stem in lower for stem in self._stems):
             return
+        if depth < _DEPTH:
+            for inner in inner_texts(text, start):
+                for one in self._all(inner.text, 0, depth + 1):
+                    yield Found(inner.outside(one.start), inner.outside(one.end), one.kind)
         if '"' in text:
             yield from self._named(_JSON.finditer(text, start))
             if "[" in text:
                 yield from self._in_lists(text, start)
+            if "{" in text:
+                yield from self._named(_TYPED.finditer(text, start))
             if '="' in text or '= "' in text:
                 yield from self._named(_ATTRIBUTE.finditer(text, start))
             if '\\"' in text:
@@ -337,8 +351,8 @@ class Finder:
                 yield from self._named(_PART.finditer(text, start))
         if "=" in text:
             yield from self._named(_FORM.finditer(text, start))
-        if "%3d" in lower:
-            yield from self._named(_FORM_IN_FORM.finditer(text, start))
+            if ".Name=" in text or ".Key=" in text:
+                yield from self._named(_NUMBERED.finditer(text, start))
         if "'" in text:
             yield from self._named(_QUOTED.finditer(text, start))
             if " entry '" in text or " value: '" in text:

@@ -138,6 +138,14 @@ def test_names_of_no_secrets(name: str) -> None:
         ("http://files/a.pdf?se=2030&sig=8c1f0a77b2e94d0c%3D", 'http://files/a.pdf?se=2030&sig={{secret "signature-1"}}'),
         ("https://hooks.slack.com/services/T00000000/B00000000/abcdefgh", 'https://hooks.slack.com/services/{{secret "slack-webhook-1"}}'),
         ("next=%2Flogin%3Ftoken%3Da%2Fb%26page%3D2&n=1", 'next=%2Flogin%3Ftoken%3D{{secret "token-1"}}%26page%3D2&n=1'),
+        ('{"Body": "{\\"Type\\": \\"N\\", \\"Message\\": \\"{\\\\\\"password\\\\\\": [\\\\\\"vAlue\\\\\\"]}\\"}"}', '{"Body": "{\\"Type\\": \\"N\\", \\"Message\\": \\"{\\\\\\"password\\\\\\": [\\\\\\"{{secret "password-1"}}\\\\\\"]}\\"}"}'),
+        ('{"api_key": {"DataType": "String", "StringValue": "vAlue"}, "kind": {"StringValue": "new"}}', '{"api_key": {"DataType": "String", "StringValue": "{{secret "api-key-1"}}"}, "kind": {"StringValue": "new"}}'),
+        ('{"Item": {"token": {"S": "vAlue"}}}', '{"Item": {"token": {"S": "{{secret "token-1"}}"}}}'),
+        ('A=Send&MessageBody=%7B%22password%22%3A+%22vAlue%22%7D&x=1', 'A=Send&MessageBody=%7B%22password%22%3A+%22{{secret "password-1"}}%22%7D&x=1'),
+        ('A.1.Name=api_key&A.1.Value.DataType=String&A.1.Value.StringValue=vAlue&A.2.Name=kind&A.2.Value.StringValue=new', 'A.1.Name=api_key&A.1.Value.DataType=String&A.1.Value.StringValue={{secret "api-key-1"}}&A.2.Name=kind&A.2.Value.StringValue=new'),
+        ('Tag.1.Key=api_key&Tag.1.Value=vAlue&Tag.2.Key=team&Tag.2.Value=shop', 'Tag.1.Key=api_key&Tag.1.Value={{secret "api-key-1"}}&Tag.2.Key=team&Tag.2.Value=shop'),
+        ('{"body": "eyJ0b2tlbiI6ICJhLXRva2VuLW9mLWEtdXNlciJ9", "id": 1}', '{"body": "{{secret "base64-1"}}", "id": 1}'),
+        ('{"body": "aGVsbG8gdGhlcmUsIHRoaXMgaXMgbm8gc2VjcmV0"}', '{"body": "aGVsbG8gdGhlcmUsIHRoaXMgaXMgbm8gc2VjcmV0"}'),
     ],
 )  # fmt: skip
 def test_texts(redactor: Redactor, vault: Vault, text: str, expected: str) -> None:
