@@ -9,10 +9,10 @@ NODE_APPS := tests/apps/express tests/apps/mysql tests/apps/https tests/apps/new
 NODE_MODULES := $(NODE_APPS:%=%/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers test lint gates demo bench clean
+.PHONY: help setup servers test lint gates demo recordings bench clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv and install rr into it
 
@@ -40,8 +40,11 @@ lint: $(STAMP) ## ruff and mypy --strict
 gates: servers $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
 	@$(RUN)/pytest -m gate
 
-demo: $(STAMP) ## record the two-service example, replay it, break it, replay it
-	@$(RUN)/python sample_app/hello/demo.py
+demo: $(STAMP) ## record the sample shop, close it, replay its order service, break it, replay it
+	@$(RUN)/python -m sample_app.demo
+
+recordings: $(STAMP) ## record the shop's services anew, into keploy/
+	@$(RUN)/python -m sample_app.recordings
 
 bench: servers ## what recording costs, against HAProxy and mitmproxy; writes bench/results.json
 	@$(RUN)/python -m bench
