@@ -97,7 +97,8 @@ def span(ns: int) -> str:
 def _beginning(story: Story, started: str | None, ceiling: float) -> tuple[int, int]:
     """When the first test was recorded, and when its app is to start; 0 for what the files do not say."""
     first = min((told.started_ns for told in story.tests.values() if told.started_ns), default=0)
-    if started:
-        return first, time_ns(started, "clock")
+    if started:  # and if somebody has put the tests back by hand, they know better
+        began = time_ns(started, "clock")
+        return first, min(began, first) if first else began
     mocks = min((one.started_ns for owned in story.entries.values() for one in owned if one.started_ns), default=first)
     return first, max(0, min(mocks, first - int(ceiling * _SECOND)))

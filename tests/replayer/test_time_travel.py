@@ -90,6 +90,14 @@ def test_where_nobody_wrote_that_down_it_starts_with_the_story(
     clock.close()
 
 
+def test_tests_that_were_put_back_by_hand_know_better_than_the_set(
+    recording: Recording, library: Library, tmp_path: Path
+) -> None:
+    clock = TimeTravel(recording.story(), "2028-01-01T00:00:00Z", library, CEILING).clock(tmp_path)
+    assert near(clock.now_ns(), recording.tests[0].exchange.started_ns)
+    clock.close()
+
+
 def test_a_time_that_is_none_is_told_with_its_key(recording: Recording, library: Library) -> None:
     with pytest.raises(DocumentError, match="clock: not a time"):
         TimeTravel(recording.story(), "yesterday", library, CEILING)
