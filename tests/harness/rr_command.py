@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,9 @@ from tests.harness.network import listens
 from tests.harness.processes import Running
 
 BIN = Path(sys.executable).parent
+
+# Where rr keeps what it has made of its own source: once for all tests, beside pytest's folders.
+CACHE = Path(tempfile.gettempdir()) / f"pytest-of-{getpass.getuser()}" / "cache"
 
 # What of the developer's own environment would change what rr does, or where it keeps things.
 NOT_INHERITED = (
@@ -57,6 +62,7 @@ class RR:
             **inherited,
             "HOME": str(self.home),
             "XDG_DATA_HOME": str(self.home / "data"),
+            "XDG_CACHE_HOME": str(CACHE),
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
