@@ -1,7 +1,8 @@
 """Why no mock answers: the nearest recording, the first difference, and what to do about it.
 
-Nearest is the same route, or else the same destination, or else the same protocol; among those the test's own and what
-is close by in the recording; among those the one with the most equal values. It explains, and never answers.
+Nearest is the same route, or else what concerns the same tables, or else the same destination, or else the same
+protocol; among those the test's own and what is close by in the recording; among those the one with the most equal
+values. It explains, and never answers.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def explain(
     asked = f"nothing recorded answers {title}" + (f" in {test}" if test else "")
     buckets = (
         story.by_route.get(route) if route is not None else None,
+        story.same_subjects(room, server, request),
         story.by_server.get((room.name, server)),
         story.by_protocol.get(room.name),
     )

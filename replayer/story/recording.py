@@ -150,6 +150,7 @@ class Story:
         self.entries: dict[str, list[Entry]] = defaultdict(list)  # by owner
         self.routes: dict[Hashable, int] = {}
         self.by_route: dict[int, Bucket] = defaultdict(Bucket)
+        self.by_subjects: dict[tuple[int, ...], Bucket] = defaultdict(Bucket)
         self.by_server: dict[tuple[str, Server], Bucket] = defaultdict(Bucket)
         self.by_protocol: dict[str, Bucket] = defaultdict(Bucket)
         self.openings: dict[tuple[str, Server], list[tuple[Entry, bool]]] = defaultdict(list)  # see `Room.opens`
@@ -167,7 +168,7 @@ class Story:
         self._states = States()
         self._given = Hashes(map(one_spelling, self.options.literals))
         self._tell(tests, mocks)
-        for buckets in (self.by_route, self.by_server, self.by_protocol, self.literal, self.renamed):
+        for buckets in (self.by_route, self.by_subjects, self.by_server, self.by_protocol, self.literal, self.renamed):
             buckets.default_factory = None  # reading a story does not make it longer
             for bucket in buckets.values():
                 bucket.settle()
@@ -194,6 +195,11 @@ class Story:
     def route(self, room: Room, server: Server, request: Any) -> int | None:
         """The number of a request's route, if anything was recorded there."""
         return self.routes.get((room.name, room.route(server, request)))
+
+    def same_subjects(self, room: Room, server: Server, request: Any) -> Bucket | None:
+        """What was recorded of just what this request reads or changes."""
+        numbers = self._subjects.known(room.subjects(server, request))
+        return self.by_subjects.get(numbers) if numbers else None
 
     def started_ns(self, owner: str) -> int | None:
         told = self.tests.get(owner)
@@ -329,6 +335,8 @@ class Story:
         protocol = mock.exchange.protocol
         self.entries[entry.owner].append(entry)
         self.by_route[entry.route].entries.append(entry)
+        if entry.subjects:
+            self.by_subjects[entry.subjects].entries.append(entry)
         self.by_server[(protocol, mock.exchange.server)].entries.append(entry)
         self.by_protocol[protocol].entries.append(entry)
         if len(self.entries[entry.owner]) == 1 and "+" in entry.owner:

@@ -58,6 +58,11 @@ class Subjects:
             self._known[every] = found
         return found
 
+    def known(self, subjects: Sequence[Hashable]) -> tuple[int, ...] | None:
+        """The numbers of these; None if one of them was never spoken of."""
+        found = {self._numbers.get(one) for one in subjects}
+        return tuple(sorted(number for number in found if number is not None)) if None not in found else None
+
 
 def _state(entry: Entry) -> State:
     return entry.state

@@ -8,7 +8,7 @@ import pytest
 
 from protocols import http, mysql
 from protocols.mysql.messages import MysqlRequest, MysqlResponse, Ok, Operation, ResultSet, Session
-from replayer.story import Found, Replay, Story
+from replayer.story import Found, Miss, Replay, Story
 from tests.replayer.story.telling import SECOND, request
 from testset.model import Exchange, ExchangeId, Mock, Server, TestCase
 
@@ -120,3 +120,12 @@ def test_within_a_test_a_read_once_more_is_told() -> None:
     assert got(replay, SET_1, READ, READ, SET_2, SET_3, READ) == ["1", "1", "3"]
     effects = replay.end_test(START + 3602 * SECOND)
     assert [warning for warning in effects.warnings if "1 time more than recorded" in warning]
+
+
+def test_the_nearest_recording_is_one_of_the_same_table() -> None:
+    replay = replay_of(
+        "CREATE TABLE items (id INT, CONSTRAINT one CHECK (id > 0))", *["INSERT INTO notes VALUES (1)"] * 30
+    )
+    missed = replay.find(mysql.ROOM, SHOP, asked("CREATE TABLE items (id INT, CONSTRAINT two CHECK (id > 0))"), START)
+    assert isinstance(missed, Miss)
+    assert missed.nearest == "session.1"
