@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+import pymysql
 import pytest
 
 from replayer.loading import LoadedSet
@@ -164,3 +165,51 @@ def test_the_version_of_http_is_no_part_of_a_request(tmp_path: Path, recorded_in
     version = f"HTTP/{asked_in}"
     assert asyncio.run(asyncio.wait_for(run(), 20)) == [(version, f"is {ID}"), (version, f"is {OTHER}")] * 5
     assert told == []
+
+
+STATEMENT = """\
+version: api.keploy.io/v1beta1
+kind: MySQL
+name: {name}
+spec:
+  metadata: {{type: mocks, requestOperation: COM_QUERY, server: 'shop:3306', database: shop}}
+  requests:
+    - message: {{query: '{query}'}}
+  responses:
+    - message: {answer}
+"""
+READ = "SELECT stock FROM items"
+COLUMNS = "[{name: stock, type: LONGLONG}]"
+
+
+def test_what_a_write_makes_of_a_read_is_the_same_for_a_write_that_is_known_by_its_bytes(tmp_path: Path) -> None:
+    test_set = recorded(tmp_path)
+    told = [("UPDATE items SET stock = 1", None), (READ, 1), ("UPDATE items SET stock = 2", None), (READ, 2)]
+    text = "---\n".join(
+        STATEMENT.format(
+            name=f"session.{number}",
+            query=query,
+            answer="{affected_rows: 1}" if got is None else f"{{columns: {COLUMNS}, rows: [[{got}]]}}",
+        )
+        for number, (query, got) in enumerate(told, 1)
+    )
+    (test_set.path / "mocks.yml").write_text(text, "utf-8")
+
+    def play(port: int) -> list[object]:
+        connection = pymysql.connect(host="127.0.0.1", port=port, user="app", database="shop", ssl_disabled=True)
+        with connection, connection.cursor() as cursor:
+            got: list[object] = []
+            for stock in (1, 2, 1, 1, 2, 2):
+                cursor.execute(f"UPDATE items SET stock = {stock}")
+                cursor.execute(READ)
+                got += cursor.fetchall()
+            return got
+
+    async def run() -> list[object]:
+        loaded = LoadedSet(test_set, TestSetStore(test_set.path.parent).vault())
+        mocks = MockSet.read(loaded, lambda _: None, lambda _count: None)
+        async with MockServer(mocks, "127.0.0.1", {"shop": 0}) as server:
+            port = int((server.stands[0].address or "").rpartition(":")[2])
+            return await asyncio.to_thread(play, port)
+
+    assert asyncio.run(run()) == [(1,), (2,), (1,), (1,), (2,), (2,)]
