@@ -32,6 +32,7 @@ _INSTEAD = {
     "AWS_CA_BUNDLE": ("REQUESTS_CA_BUNDLE",),
 }
 _FILE, _FOLDERS = "SSL_CERT_FILE", "SSL_CERT_DIR"
+_GIT, _GIT_FOLDER = "GIT_SSL_CAINFO", "GIT_SSL_CAPATH"
 # This one adds to it; when it names nothing usable, Node says so and goes on.
 _ADDITIONS = "NODE_EXTRA_CA_CERTS"
 _JAVA = ("_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")  # the first wins
@@ -66,7 +67,7 @@ def trust(authority: bytes, folder: Path, environment: Mapping[str, str]) -> Tru
     system = b"\n".join([_system(), *(_of_java(Path(program)) if program else ())])
     made = files(authority, environment, system, _read, java=program is not None)
     bad = unusable(environment, _read)
-    if _FILE in bad:
+    if bad:
         made[_name_by_hash(authority)] = certificate_of(authority)
     for name, content in made.items():
         with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644), "wb") as file:
@@ -88,6 +89,8 @@ def variables(environment: Mapping[str, str], folder: Path, *, java: bool, bad: 
             made[name] = str(folder / _BUNDLE)
     if _FILE in bad:  # OpenSSL goes on with its folders, and so does Go
         made[_FOLDERS] = os.pathsep.join([str(folder), environment.get(_FOLDERS) or _default_folders()])
+    if _GIT in bad and not environment.get(_GIT_FOLDER):  # the same, where it uses GnuTLS
+        made[_GIT_FOLDER] = str(folder)
     made[_ADDITIONS] = str(folder / _ADDED)
     name, options = _java(environment)
     if (java or options) and name not in bad:

@@ -366,7 +366,8 @@ class Reading:
             self._forget_settled(one)
         for exchange in found:
             if getattr(exchange.response, "broken", b""):
-                self.notes.tell(f"{exchange.server} gave an answer that is no HTTP: it is kept as it came")
+                most = f", up to {LIMITS.message >> 20} MiB" if len(exchange.response.broken) == LIMITS.message else ""
+                self.notes.tell(f"{exchange.server} gave an answer that is no HTTP: it is kept as it came{most}")
         return found
 
     def _origin(self, one: _Conversation, segment: int) -> Origin:

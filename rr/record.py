@@ -339,7 +339,7 @@ class _Session:
             console.note(f"{number} connections to port {port} were not HTTP: passed on, not recorded.")
         for name, number in sorted(notes.tls.items()):
             console.warning(
-                f"{many(number, 'TLS connection')} to {name} passed on, not recorded: rr cannot read TLS yet."
+                f"{many(number, 'TLS connection')} to {name} passed on unread, not recorded."
             )
         for line in notes.gave_up:
             console.note(line)

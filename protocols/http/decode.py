@@ -144,8 +144,8 @@ class HttpDecoder:
                 ending = Ending.CUT_SHORT
                 if self._server_open is not None and self._server.until_close:
                     self._response_end(time_ns, done)
-                elif self._broken is None and self._server.waiting and self._is_answering():
-                    self._break_off()  # inside a head, or a chunk's
+            if self._broken is None and self._server.waiting and self._is_answering():
+                self._break_off()  # inside a head, or a chunk's
             if self._broken is not None and side is Side.CLIENT:
                 ending = Ending.CUT_SHORT  # it has heard enough
             self._abandon(ending, time_ns, done)

@@ -19,6 +19,7 @@ DEBIAN_PACKAGES = {
     "nginx": "nginx-light",
     "node": "nodejs",
     "npm": "npm",
+    "openssl": "openssl",
     "qemu-aarch64": "qemu-user",
     "strace": "strace",
     "nsenter": "util-linux",

@@ -4,15 +4,21 @@ replay as well; the user reads a sentence of it; and rr's memory stays what it i
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.apps.https.traffic import NODE, PYTHON, recorded_as_without, replayed
-from tests.harness.company import Company
+from tests.apps.https.traffic import NODE, PYTHON, ask, recorded_as_without, replayed
+from tests.harness.company import Company, machine_that_trusts
+from tests.harness.crash import family
+from tests.harness.mounts import SHARED_MEMORY, own_mounts
 from tests.harness.rr_command import RR
 from tests.harness.tls_server import Breach, Page, Request, TlsServer
+from tests.harness.wire import MIB, Watch
 
 pytestmark = pytest.mark.system
 
@@ -89,3 +95,97 @@ def test_http_2_that_is_given_up(company: Company, trusting: RR, port: int, tmp_
         answers, _ = recorded_as_without(trusting, command, port, targets)
     assert [target for target in targets if "error" not in answers[target]] == []
     replayed(trusting, len(targets))
+
+
+def test_a_header_of_100_megabytes(company: Company, trusting: RR, port: int, tmp_path: Path) -> None:
+    """Clients hang up when they have had enough of it."""
+    targets = [f"/http1/long?with={client}" for client in ("requests", "httpx", "aiohttp", "urllib", "curl")]
+    with TlsServer(company.server(tmp_path), page, ["http/1.1"]) as server:
+        command = f"{PYTHON} requests {port} http1={server.url}"
+        answers, _ = recorded_as_without(trusting, command, port, targets)
+    assert [target for target in targets if "error" not in answers[target]] == []
+    replayed(trusting, len(targets))
+
+
+def test_a_header_of_100_megabytes_passes_through_little_memory(
+    company: Company, trusting: RR, port: int, tmp_path: Path
+) -> None:
+    """Here somebody reads all of it."""
+    with (
+        own_mounts(trusting.folder, tmp_path / "mounts.log") as mounts,
+        TlsServer(company.server(tmp_path), page, ["http/1.1"]) as server,
+        trusting.with_prefix(mounts.prefix).record(
+            f"{PYTHON} sockets {port} http1={server.url}", port=port
+        ) as recording,
+        Watch(family(recording.process.pid), mounts.seen(SHARED_MEMORY)) as watch,
+    ):
+        assert ask(port, "/http1/long")["length"] > 100 * MIB
+        recording.interrupt()
+        assert recording.wait(60) == 0, recording.output
+        assert "gave an answer that is no HTTP: it is kept as it came, up to 1 MiB" in recording.output
+    assert watch.most < 200 * MIB, f"rr's processes held {watch.most // MIB} MiB"
+    assert watch.most_journal < 200 * MIB, f"the journal held {watch.most_journal // MIB} MiB"
+
+
+@contextmanager
+def without_tls(answer: bytes) -> Iterator[str]:
+    """A server that says this to whatever it is asked, in clear, and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                with sock:
+                    sock.recv(65536)
+                    sock.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"https://localhost:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+
+
+def test_a_server_that_does_not_speak_tls(trusting: RR, port: int) -> None:
+    clients = ("requests", "httpx", "urllib", "curl")
+    targets = [f"/{service}/page?with={client}" for service in ("clear", "silent", "alert") for client in clients]
+    with (
+        without_tls(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n") as clear,
+        without_tls(b"") as silent,
+        without_tls(b"\x15\x03\x03\x00\x02\x02\x28") as alert,
+    ):
+        command = f"{PYTHON} requests {port} clear={clear} silent={silent} alert={alert}"
+        _, said = recorded_as_without(trusting, command, port, targets)
+    for url in (clear, silent, alert):
+        server = url.removeprefix("https://")
+        assert f"{server}: not recorded: the server refuses rr (" in said
+        assert f"3 TLS connections to {server} passed on unread, not recorded." in said
+    assert "Traceback" not in said
+
+
+def test_files_of_trust_that_are_none(company: Company, rr: RR, port: int, tmp_path: Path) -> None:
+    """The machine trusts the company, so whoever takes no notice of such a file goes on."""
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_bytes(b"\xff\x00 no certificate")
+    unreadable = "/proc/self/mem"  # for root as well
+    bad = {
+        "SSL_CERT_FILE": "/nowhere/root.pem", "REQUESTS_CA_BUNDLE": str(garbage), "CURL_CA_BUNDLE": unreadable,
+        "AWS_CA_BUNDLE": "/nowhere/root.pem", "GIT_SSL_CAINFO": str(garbage),
+    }  # fmt: skip
+    clients = ("requests", "httpx", "aiohttp", "urllib", "boto3", "curl", "git")
+    targets = [f"/good/{'ls-remote' if client == 'git' else 'page'}?with={client}" for client in clients]
+    with machine_that_trusts(company, rr.folder, tmp_path) as mounts:
+        rr = rr.with_prefix(mounts.prefix).with_settings(**bad)
+        with TlsServer(company.server(tmp_path), lambda _request: Page(b"hello")) as server:
+            answers, said = recorded_as_without(rr, f"{PYTHON} requests {port} good={server.url}", port, targets)
+        fine = [client for client, target in zip(clients, targets, strict=True) if "error" not in answers[target]]
+        assert fine == ["aiohttp", "urllib", "git"], "they look in the folders of the machine"
+        replay = replayed(rr, len(targets))
+        for name, path in bad.items():
+            sentence = f"{name} names {path}, from which no certificate can be read; the app sees that as without rr. "
+            assert said.count(sentence) == 1, said
+            assert replay.output.count(sentence) == 1, replay.output

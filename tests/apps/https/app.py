@@ -55,9 +55,11 @@ def requests_client() -> Client:
 def httpx_client() -> Client:
     import httpx
 
-    client = httpx.Client(http2=True, timeout=TIMEOUT)
+    client: httpx.Client | None = None
 
     def ask(url: str, body: bytes | None) -> Got:
+        nonlocal client
+        client = client or httpx.Client(http2=True, timeout=TIMEOUT)
         answer = client.request("GET" if body is None else "POST", url, content=body)
         return answer.status_code, answer.content
 
@@ -183,7 +185,7 @@ def described(error: BaseException) -> dict[str, Any]:
         names.append(f"{type(one).__module__}.{type(one).__qualname__}")
         if isinstance(one, ssl.SSLCertVerificationError):
             codes.append(getattr(one, "verify_code", 0))
-        if isinstance(one, Ended | IsADirectoryError | FileNotFoundError | PermissionError):
+        if isinstance(one, Ended | OSError) and one.args and isinstance(one.args[0], int):
             codes.append(one.args[0])
         near = [*one.args, getattr(one, "reason", None), one.__cause__ or one.__context__]
         pending += [each for each in near if isinstance(each, BaseException)]

@@ -40,7 +40,7 @@ def recorded_as_without(rr: RR, command: str, port: int, targets: Sequence[str])
         recording.interrupt()
         assert recording.wait(60) == 0, recording.output
     different = [(one, without[one], recorded[one]) for one in targets if without[one] != recorded[one]]
-    assert different == [], recording.output
+    assert not different, f"(target, without rr, recorded): {different}\n{recording.output}"
     return without, recording.output
 
 
