@@ -203,10 +203,8 @@ class _Reading:
 
 
 def _is_settled(entries: Sequence[Entry]) -> bool:
-    """One alone, nothing in it made up, and no read depends on it: whoever asks gets it, and nothing else changes."""
-    entry = entries[0]
-    counts = entry.effect and entry.subjects
-    return len(entries) == 1 and not entry.made_up and not entry.echoes and not counts
+    """One alone, and nothing in it is made up: whoever asks gets it, and nothing else changes."""
+    return len(entries) == 1 and not entries[0].made_up and not entries[0].echoes
 
 
 def destination_of(exchange: Exchange[Any, Any]) -> Destination:

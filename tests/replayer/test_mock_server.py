@@ -182,7 +182,7 @@ READ = "SELECT stock FROM items"
 COLUMNS = "[{name: stock, type: LONGLONG}]"
 
 
-def test_what_a_write_makes_of_a_read_is_the_same_for_a_write_that_is_known_by_its_bytes(tmp_path: Path) -> None:
+def test_what_is_read_goes_by_the_last_write_however_often_both_are_made(tmp_path: Path) -> None:
     test_set = recorded(tmp_path)
     told = [("UPDATE items SET stock = 1", None), (READ, 1), ("UPDATE items SET stock = 2", None), (READ, 2)]
     text = "---\n".join(
