@@ -365,8 +365,9 @@ class Reading:
         else:
             self._forget_settled(one)
         for exchange in found:
-            if getattr(exchange.response, "broken", b""):
-                most = f", up to {LIMITS.message >> 20} MiB" if len(exchange.response.broken) == LIMITS.message else ""
+            broken = getattr(exchange.response, "broken", b"")  # of HTTP
+            if broken:
+                most = f", up to {LIMITS.message >> 20} MiB" if len(broken) == LIMITS.message else ""
                 self.notes.tell(f"{exchange.server} gave an answer that is no HTTP: it is kept as it came{most}")
         return found
 

@@ -72,7 +72,7 @@ def machine_that_trusts(company: Company, project: Path, folder: Path) -> Iterat
         (there / "java").mkdir()
         root = folder / "root.pem"
         root.write_bytes(company.root)
-        asked = [program("openssl"), "x509", "-noout", "-hash", "-in", root]
+        asked: list[str | Path] = [program("openssl"), "x509", "-noout", "-hash", "-in", root]
         hashed = subprocess.run(asked, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
         (there / f"{hashed}.0").write_bytes(company.root)
         subprocess.run(
