@@ -20,6 +20,7 @@ from sample_app.order_service.ordering import Item, Ordering, Wanted
 from sample_app.order_service.store import OrderStore
 from sample_app.shared import auth
 from sample_app.shared.errors import DatabaseUnavailable, Unauthorized, Unprocessable
+from sample_app.shared.service_client import ServiceClient
 from sample_app.shared.validation import Fields
 from tests.harness.network import free_port
 
@@ -95,6 +96,15 @@ def test_customers_cannot_act_for_others(order_service: FlaskClient) -> None:
     assert order_service.get("/api/v1/orders?userId=b-2", headers=token(ALICE)).status_code == 403
     # an administrator may: the service gets as far as to its database
     assert order_service.get("/api/v1/orders?userId=a-1", headers=token(ADMIN)).status_code == 503
+
+
+def test_a_service_that_is_away_is_named() -> None:
+    store, away = OrderStore(NoPool()), f"http://127.0.0.1:{free_port()}"
+    ordering = Ordering(store, ServiceClient("user", away), ServiceClient("product", away), cast(Any, None))
+    client = orders.create_app(ordering, store, SECRET).test_client()
+    wanted = {"items": [{"productId": "p", "quantity": 1}]}
+    answer = client.post("/api/v1/orders", json=wanted, headers=token(ALICE))
+    assert (answer.status_code, answer.json) == (502, {"error": "the user service cannot be reached"})
 
 
 def test_queries_are_checked(order_service: FlaskClient) -> None:
