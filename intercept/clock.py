@@ -22,6 +22,7 @@ from intercept.unmoved import Unmoved, unmoved
 
 VARIABLE = "RR_CLOCK"
 _SECOND = 1_000_000_000
+_FAKETIME = "libfaketime"
 _SEPARATES = re.compile(r"[\s:]")  # what stands between two libraries in LD_PRELOAD, and so in no path
 
 
@@ -62,6 +63,7 @@ class MovedClock(Clock):
         self._file = folder / "clock"
         self._library = _reachable(library.path, folder)
         self.offset_ns = start_ns - time.time_ns()
+        self._below_ns = 0  # how far rr's clock is ahead of what the app would see
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             os.fchmod(descriptor, 0o644)
@@ -80,8 +82,14 @@ class MovedClock(Clock):
         return max(0, -ahead)
 
     def environment(self, environment: Mapping[str, str]) -> Mapping[str, str]:
-        others = environment.get("LD_PRELOAD")
-        made = {"LD_PRELOAD": f"{self._library}:{others}" if others else self._library}
+        others = [one for one in _SEPARATES.split(environment.get("LD_PRELOAD", "")) if one]
+        if self._kind is Kind.OWN and any(_FAKETIME in one for one in others):
+            # Around rr it moves this machine's clock. The app is moved by rr alone: two years ahead and back again is
+            # nowhere, and libfaketime lets programs wait for years, or not at all.
+            others = [one for one in others if _FAKETIME not in one]
+            self._below_ns = _ahead_of_kernel_ns()
+            self._write()
+        made = {"LD_PRELOAD": ":".join([self._library, *others])}
         if self._kind is Kind.OWN:
             return {**made, VARIABLE: str(self._file)}
         return {**made, **FAKETIME_SETTINGS, "FAKETIME_TIMESTAMP_FILE": str(self._text_file)}
@@ -98,7 +106,7 @@ class MovedClock(Clock):
         return self._file.with_suffix(".txt")
 
     def _write(self) -> None:
-        self._number.value = self.offset_ns
+        self._number.value = self.offset_ns + self._below_ns
         if self._kind is Kind.FAKETIME:  # reads a text, by its name and each time anew
             fresh = self._file.with_suffix(".new")
             fresh.write_text(f"{self.offset_ns / _SECOND:+.6f}\n")
@@ -139,3 +147,14 @@ def _reachable(library: Path, folder: Path) -> str:
         target.symlink_to(library)
         return str(target)
     return str(library)
+
+
+def _ahead_of_kernel_ns() -> int:
+    """By how much the clock that this process reads is ahead of the kernel's: a library is preloaded into rr itself."""
+    try:
+        library = ctypes.CDLL("libc.so.6")  # by its name, and so the function of this very library
+    except OSError:  # not glibc
+        return 0
+    now = (ctypes.c_int64 * 2)()
+    library.clock_gettime(time.CLOCK_REALTIME, now)
+    return time.time_ns() - (now[0] * _SECOND + now[1])

@@ -9,13 +9,19 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _SETTLED = 0.25  # seconds that a process which has just begun may take to load its libraries
-_PT_INTERP = 3
+_PT_INTERP, _PT_NOTE = 3, 4
 _STATIC = "statically linked, as Go's programs are"
+_GO = "written in Go, which asks the kernel itself"
+_NOTE_OF_GO = b"\x04\x00\x00\x00Go\x00\x00"  # its kind, and whose it is: the build's number
+_LONGEST_NOTES = 64 << 10
+_HEADER = 56  # bytes of a program header
 _ELF_64 = b"\x7fELF\x02"
+
+_Read = Callable[[int, int], bytes]  # so many bytes of a file, from this place on
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,13 @@ class Unmoved:
 def unmoved(processes: Iterable[int], mark: str, library: str) -> list[Unmoved]:
     """Those that do not have the file `mark` in their memory, each program once. `library`: was to be there."""
     deadline = time.monotonic() + _SETTLED
+    processes = list(processes)
     left = [pid for pid in processes if _has(pid, mark) is False]
     while left and time.monotonic() < deadline:
         time.sleep(0.005)
         left = [pid for pid in left if _has(pid, mark) is False]
-    return list(dict.fromkeys(one for pid in left if (one := _told(pid, library)) is not None))
+    deaf = [pid for pid in processes if pid not in left and _has(pid, mark) and _asks_kernel(pid)]
+    return list(dict.fromkeys(one for pid in (*left, *deaf) if (one := _told(pid, library)) is not None))
 
 
 def _has(pid: int, mark: str) -> bool | None:
@@ -47,6 +55,15 @@ def _has(pid: int, mark: str) -> bool | None:
     except OSError:
         return None
     return any(f"/{path}" == mark for path in found) if found else None  # an ended one has no memory
+
+
+def _asks_kernel(pid: int) -> bool:
+    """Go's programs may have a C library in them (cgo), and what is preloaded, and ask neither for the time."""
+    try:
+        with open(f"/proc/{pid}/exe", "rb") as program:
+            return _is_go(_reader(program.fileno()))
+    except OSError:
+        return False
 
 
 def _told(pid: int, library: str) -> Unmoved | None:
@@ -60,7 +77,10 @@ def _told(pid: int, library: str) -> Unmoved | None:
 
 
 def _why(pid: int, program: int, library: str) -> str:
-    if _is_static(program):
+    read = _reader(program)
+    if _is_go(read):
+        return _GO
+    if _is_static(read):
         return _STATIC
     mode = os.fstat(program).st_mode
     if mode & (stat.S_ISUID | stat.S_ISGID) or _has_capabilities(program):
@@ -74,6 +94,10 @@ def _why(pid: int, program: int, library: str) -> str:
     return "the library does not load there"
 
 
+def _reader(program: int) -> _Read:
+    return lambda size, offset: os.pread(program, size, offset)
+
+
 def _has_capabilities(program: int) -> bool:
     try:
         return "security.capability" in os.listxattr(program)
@@ -81,29 +105,35 @@ def _has_capabilities(program: int) -> bool:
         return False
 
 
-def _is_static(program: int) -> bool:
-    """An ELF file that names no loader."""
-    head = os.pread(program, 64, 0)
-    if not head.startswith(_ELF_64) or len(head) < 64:
-        return False
-    offset, size, count = _table(head)
-    return _names_no_loader(os.pread(program, size * count, offset), size)
-
-
 def static_program(name: str, content: bytes) -> list[Unmoved]:
-    """The program with this content, if no library can be preloaded into it."""
-    if not content.startswith(_ELF_64) or len(content) < 64:
-        return []
-    offset, size, count = _table(content)
-    is_static = _names_no_loader(content[offset : offset + size * count], size)
-    return [Unmoved(name, _STATIC)] if is_static else []
+    """The program with this content, if no library can be preloaded into it, or to no effect."""
+
+    def read(size: int, offset: int) -> bytes:
+        return content[offset : offset + size]
+
+    why = _GO if _is_go(read) else _STATIC if _is_static(read) else None
+    return [Unmoved(name, why)] if why is not None else []
 
 
-def _table(head: bytes) -> tuple[int, int, int]:
-    """Where an ELF file's program headers are: offset, the size of each, their number."""
-    return struct.unpack_from("=Q", head, 32)[0], *struct.unpack_from("=HH", head, 54)
+def _is_go(read: _Read) -> bool:
+    """An ELF file with the note that Go's linker writes."""
+    notes = (read(min(size, _LONGEST_NOTES), place) for kind, place, size in _segments(read) if kind == _PT_NOTE)
+    return any(_NOTE_OF_GO in each for each in notes)
 
 
-def _names_no_loader(table: bytes, size: int) -> bool:
-    kinds = [struct.unpack_from("=I", table, at)[0] for at in range(0, len(table) - 3, size or 1)]
-    return _PT_INTERP not in kinds
+def _is_static(read: _Read) -> bool:
+    """An ELF file that names no loader."""
+    kinds = [kind for kind, _place, _size in _segments(read)]
+    return bool(kinds) and _PT_INTERP not in kinds
+
+
+def _segments(read: _Read) -> Iterator[tuple[int, int, int]]:
+    """An ELF file's program headers: their kinds, and where what they speak of is, and how long. Else none."""
+    head = read(64, 0)
+    if not head.startswith(_ELF_64) or len(head) < 64:
+        return
+    offset, size, count = struct.unpack_from("=Q", head, 32)[0], *struct.unpack_from("=HH", head, 54)
+    table = read(size * count, offset)
+    for at in range(0, len(table) - _HEADER + 1, max(size, _HEADER)):
+        kind, _flags, place, _address, _physical, length = struct.unpack_from("=IIQQQQ", table, at)
+        yield kind, place, length

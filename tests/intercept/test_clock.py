@@ -17,6 +17,7 @@ import pytest
 
 from intercept.clock import Clock, MovedClock
 from intercept.clock_library import Kind, Library, build
+from intercept.unmoved import static_program
 from tests.conftest import APPS
 from tests.harness.java_class import now_class
 from tests.harness.network import free_port, listens
@@ -165,6 +166,34 @@ def test_another_preloaded_library_stays_and_is_asked_as_well(tmp_path: Path, cl
         assert 49 <= float(took) < 500
 
 
+AROUND = """
+import os, subprocess, sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from intercept.clock import MovedClock
+from intercept.clock_library import Kind, Library
+clock = MovedClock(Library(Path(sys.argv[2]), Kind.OWN), Path(sys.argv[3]), int(sys.argv[4]))
+told = "import os, time; print(time.time(), os.environ['LD_PRELOAD'])"
+environment = {**os.environ, **clock.environment(os.environ)}
+print(time.time(), subprocess.check_output([sys.executable, "-c", told], env=environment, text=True))
+"""
+
+
+def test_faketime_around_rr_moves_rr_and_not_the_app(library: Library, tmp_path: Path) -> None:
+    outer = tmp_path / "libfaketime.so.1"
+    build(outer, [program("gcc")], '-DCLOCK_FILE="OUTER_CLOCK"')
+    (tmp_path / "outer").write_bytes((700 * DAY).to_bytes(8, sys.byteorder, signed=True))
+    (tmp_path / "app").mkdir()
+    environment = {**os.environ, "LD_PRELOAD": f"{outer}:libm.so.6", "OUTER_CLOCK": str(tmp_path / "outer")}
+    root = Path(__file__).parent.parent.parent
+    words = [sys.executable, "-c", AROUND, *map(str, (root, library.path, tmp_path / "app", THEN))]
+    said = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+    of_rr, of_app, preloaded = said.split()
+    assert abs(float(of_rr) - time.time() - 700 * DAY / SECOND) < 20
+    assert abs(float(of_app) - THEN / SECOND) < 20
+    assert preloaded == f"{tmp_path / 'app' / 'clock.so'}:libm.so.6"
+
+
 def test_the_clock_never_goes_back(clock: MovedClock) -> None:
     assert clock.move_to(THEN + DAY) == 0
     late = clock.move_to(THEN)
@@ -286,6 +315,21 @@ def test_a_static_program_is_named(clock: MovedClock, static_server: Path, tmp_p
     assert str(found) == "static_server (statically linked, as Go's programs are)"
 
 
+def test_a_program_of_go_s_is_named_although_the_library_is_in_it(clock: MovedClock, tmp_path: Path) -> None:
+    """One with a C library, of which it makes other uses. Go's linker leaves a note in all that it makes."""
+    source, binary = tmp_path / "go.c", tmp_path / "go_server"
+    note = r".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.ascii \"Go\\0\\0abcd\"\n.text\n"
+    source.write_text(f'__asm__("{note}");\nint pause(void);\nint main(void) {{ return pause(); }}\n')
+    subprocess.run([program("gcc"), "-o", binary, source], check=True)
+    environment = {**os.environ, **clock.environment(os.environ)}
+    with subprocess.Popen([binary], env=environment) as process:
+        try:
+            (found,) = clock.left_behind([process.pid])
+        finally:
+            process.kill()
+    assert str(found) == "go_server (written in Go, which asks the kernel itself)"
+
+
 @pytest.mark.parametrize("environment", [{}, {"LD_PRELOAD": "libm.so.6"}], ids=["none", "another"])
 def test_a_program_that_lost_its_environment_is_named(clock: MovedClock, environment: Mapping[str, str]) -> None:
     with subprocess.Popen(["sleep", "60"], env=environment) as process:
@@ -302,3 +346,10 @@ def test_who_has_ended_is_not_named(clock: MovedClock) -> None:
     assert clock.left_behind([process.pid]) == []
     process.wait()
     assert clock.left_behind([process.pid]) == []
+
+
+def test_a_program_is_known_by_its_file(static_server: Path, probe: Path) -> None:
+    """As in a container, whose processes cannot be looked at."""
+    assert [one.program for one in static_program("server", static_server.read_bytes())] == ["server"]
+    for content in (probe.read_bytes(), b"#!/bin/sh\n", b"", b"\x7fELF\x02" + b"\xff" * 200):
+        assert static_program("it", content) == []
