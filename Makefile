@@ -34,7 +34,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 	@$(RUN)/ruff check --quiet .
 	@$(RUN)/ruff format --quiet --check .
 	@$(RUN)/mypy --no-error-summary
-	@$(RUN)/mypy --no-error-summary sample_app/hello
+	@$(RUN)/mypy --no-error-summary sample_app
 	@$(RUN)/mypy --no-error-summary --explicit-package-bases tests
 
 gates: servers $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
