@@ -117,7 +117,10 @@ class TlsOpening(Middle):
         assert self._hello is not None
         key = (self._target, self._hello.name)
         if leg.side == CLIENT:
-            if self._fault:
+            if self._fault is Fault.UNKNOWN:  # unknown to rr: the app may trust it by itself
+                self._shared.opaque.add(key)
+                why = f"its certificate is {self._fault}, and the app does not take rr's: it passes unread from now on"
+            elif self._fault:
                 why = f"its certificate is {self._fault}, and the app does not take it, as without rr"
             else:
                 self._shared.opaque.add(key)

@@ -167,6 +167,21 @@ def test_a_server_that_does_not_speak_tls(trusting: RR, port: int) -> None:
     assert "Traceback" not in said
 
 
+def test_an_app_that_trusts_by_itself(company: Company, rr: RR, port: int, tmp_path: Path) -> None:
+    """rr cannot know whom: it stands in the way once, says so, and then lets the app through."""
+    (tmp_path / "root.pem").write_bytes(company.root)
+    rr = rr.with_settings(TRUSTED=str(tmp_path / "root.pem"))
+    with TlsServer(company.server(tmp_path), lambda _request: Page(raw=lambda: iter([b"hello"]))) as server:
+        command = f"{PYTHON} sockets {port} own={server.url}"
+        with rr.record(command, port=port) as recording:
+            assert "error" in ask(port, "/own/page")
+            assert ask(port, "/own/page")["status"] == 0
+            recording.interrupt()
+            assert recording.wait(30) == 0, recording.output
+    assert "the app does not take rr's: it passes unread from now on" in recording.output
+    assert "1 TLS connection to localhost" in recording.output
+
+
 def test_files_of_trust_that_are_none(company: Company, rr: RR, port: int, tmp_path: Path) -> None:
     """The machine trusts the company, so whoever takes no notice of such a file goes on."""
     garbage = tmp_path / "garbage.pem"
