@@ -121,6 +121,7 @@ class SetRun:
         self._log = memory_file("rr-app-output")
         self._setup: set[str] = set()  # tests that run because the chosen ones need their values
         self._addresses: dict[int, str] = {}  # where the app listens, by port, once it was seen
+        self._began = False  # the app was ready
         self._complete = False  # every test had its turn
         self._red = False  # a test did not pass
         self.outcome = Outcome()
@@ -162,10 +163,15 @@ class SetRun:
                 finally:
                     await self._stop(stage)
                     self._tell(stage, replay, answers)
-        except AppNotReadyError as error:
-            outcome.status, outcome.reason = SetStatus.APP_FAULT, f"{error} {error.remedy}"
-        except AppDiedError as error:
-            outcome.status, outcome.reason = SetStatus.APP_HALTED, f"{error} {error.remedy}"
+        except (AppNotReadyError, AppDiedError) as error:
+            if answers.misses and not self._began:  # it asked for something new when it started: that is a change
+                _title, miss = answers.misses[0]
+                outcome.status = SetStatus.FAILED
+                outcome.reason = f"{miss.text.removeprefix('rr: ')} That was at the app's start. {error}"
+            else:
+                halted = isinstance(error, AppDiedError)
+                outcome.status = SetStatus.APP_HALTED if halted else SetStatus.APP_FAULT
+                outcome.reason = f"{error} {error.remedy}"
         finally:
             os.close(self._log)
         if self._stopped() and outcome.status is None and not self._complete:
@@ -271,6 +277,7 @@ class SetRun:
     # -- the tests -----------------------------------------------------------------------------------------------
 
     async def _tests(self, stage: Scene, replay: Replay, answers: Answers, chosen: Sequence[TestCase]) -> None:
+        self._began = True
         for test in chosen:
             if self._stopped():
                 return
@@ -423,7 +430,8 @@ class SetRun:
             warnings.append(f"{stage.datagrams} UDP datagrams of the app were dropped")
         if self._red:
             warnings.extend(self._travel.afterwards(stage))
-        warnings.extend(finding.text for finding in replay.startup().findings)
+        if self._began:  # else what it did not do follows from its end
+            warnings.extend(finding.text for finding in replay.startup().findings)
 
     # -- where the app is ----------------------------------------------------------------------------------------
 

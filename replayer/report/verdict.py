@@ -172,7 +172,8 @@ class RunResult:
         bad |= {SetStatus.INTERNAL_ERR, SetStatus.NO_TESTS_TO_RUN}
         if not self.sets or self.count(Verdict.ERRORED) or any(each.status in bad for each in self.sets):
             return Verdict.ERRORED
-        return Verdict.FAILED if self.count(Verdict.FAILED) else Verdict.PASSED
+        is_red = self.count(Verdict.FAILED) or any(each.status is SetStatus.FAILED for each in self.sets)
+        return Verdict.FAILED if is_red else Verdict.PASSED
 
 
 def status_of(tests: tuple[TestResult, ...]) -> SetStatus:
