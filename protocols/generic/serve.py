@@ -24,6 +24,7 @@ class GenericResponder:
         self._sent: list[bytearray] = []  # the client's turns, the last maybe not whole
         self._size = 0
         self._asking = False
+        self._asked = 0  # bytes that had come when it was asked last
         self._finished = False
         self._chosen: GenericResponse | None = None
         self._ending = Ending.ANSWERED
@@ -60,7 +61,9 @@ class GenericResponder:
         if self._chosen is None:
             self._finished = True
             return [Hang(reset=True)]
-        if self._differs():  # more came while the question was open
+        if self._differs():
+            if self._size == self._asked:  # nothing more has come: the same question would have the same answer
+                return self.miss("", {})
             return self._ask()
         return self._play()
 
@@ -79,6 +82,7 @@ class GenericResponder:
 
     def _ask(self) -> list[Act]:
         self._asking = True
+        self._asked = self._size
         return [Ask(self.whole(), whole=False)]
 
     def _differs(self) -> bool:

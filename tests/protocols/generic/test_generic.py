@@ -197,6 +197,15 @@ def test_what_nobody_recorded_ends_the_connection() -> None:
     assert made.feed(b"more") == []
 
 
+def test_a_recording_that_is_none_ends_the_connection() -> None:
+    """Such as one whose secret cannot be unsealed: asking again would never end."""
+    made = GenericResponder(LIMITS)
+    made.start()
+    made.answer(Reply(conversation(REDIS), Ending.ANSWERED))
+    asked(made.feed(b"DEL x\r\n"))
+    assert made.answer(Reply(conversation(REDIS), Ending.ANSWERED)) == [Hang(reset=True)]
+
+
 def test_a_reset_is_played() -> None:
     made = GenericResponder(LIMITS)
     made.start()
