@@ -158,14 +158,14 @@ class Commands:
             result = results[0] if results else None
             if statement is not None and isinstance(result, Prepared):
                 made = self.prepared.add(request.query, statement, len(result.parameters), statement_id)
-                made.columns = result.columns
+                self.prepared.describe(made, result.columns)
                 return made.id
         elif request.operation is Operation.INIT_DB:
             if results and isinstance(results[-1], Ok):
                 self.session.use(request.query)
         elif statement is not None:
             if question.prepared is not None and results and isinstance(results[0], ResultSet):
-                question.prepared.columns = results[0].columns
+                self.prepared.describe(question.prepared, results[0].columns)
             self.session.after(statement, results, replayed=replayed)
         return 0
 

@@ -21,7 +21,7 @@ from protocols.mysql.messages import Column, Err, Greeting, MysqlRequest, MysqlR
 from protocols.mysql.replies import Reply
 from protocols.mysql.session import AUTOCOMMIT, SessionState
 from protocols.mysql.state import State
-from testset.errors import ProtocolError
+from testset.errors import LimitError, ProtocolError
 from testset.model import BodyBuffer, Ending, Exchange, ExchangeId, Side
 
 MysqlExchange = Exchange[MysqlRequest, MysqlResponse]
@@ -200,7 +200,7 @@ class MysqlDecoder:
         if sequence or not payload:
             raise ProtocolError(f"a command with the sequence id {sequence}")
         if len(self._sent) >= self._limits.messages:
-            raise ProtocolError(f"more than {self._limits.messages} commands wait for their answer")
+            raise LimitError(f"more than {self._limits.messages} commands wait for their answer")
         self._sent.append(_Sent(payload, self._since_ns[Side.CLIENT]))
         if len(self._sent) == 1:
             self._begin()

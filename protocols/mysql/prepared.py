@@ -13,6 +13,7 @@ from testset.errors import LimitError
 
 LAST = 0xFFFFFFFF  # MariaDB: the statement that was prepared last
 MOST = 16382  # max_prepared_stmt_count
+_COLUMN = 1024  # bytes that a column takes in memory, apart from its names: as it is, and as JSON
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class PreparedStatements:
         self._statements: dict[int, PreparedStatement] = {}
         self._last = 0
         self._sql = 0  # characters, of all
+        self._columns = 0  # bytes that they take, of all
         self._long_data = 0  # bytes, of all
         self._waiting: set[int] = set()  # statements that some was sent for
 
@@ -65,6 +67,17 @@ class PreparedStatements:
 
     def find(self, statement_id: int) -> PreparedStatement | None:
         return self._statements.get(self._last if statement_id == LAST else statement_id)
+
+    def describe(self, statement: PreparedStatement, columns: tuple[Column, ...]) -> None:
+        """As the server has described its columns now. More than there is room for are not remembered: a MariaDB that
+        does not describe them again is the only one to miss them."""
+        if columns == statement.columns:
+            return
+        self._columns += _weight(columns) - _weight(statement.columns)
+        statement.columns = columns
+        if self._columns > self._limits.message:
+            self._columns -= _weight(columns)
+            statement.columns = ()
 
     def append(self, statement_id: int, parameter: int, data: bytes) -> None:
         """COM_STMT_SEND_LONG_DATA. Nobody is told when there is no such statement or parameter."""
@@ -88,6 +101,7 @@ class PreparedStatements:
         if found is not None:
             self.forget_long_data(found)
             self._sql -= len(found.sql)
+            self._columns -= _weight(found.columns)
             del self._statements[found.id]
 
     @property
@@ -105,7 +119,8 @@ class PreparedStatements:
         """As they were when `to_json` was asked."""
         for statement_id, sql, parameters, types, columns in state["statements"]:
             made = self.add(sql, parse(sql), parameters, statement_id)
-            made.columns = tuple(Column(**{**column, "extra": bytes.fromhex(column["extra"])}) for column in columns)
+            described = tuple(Column(**{**column, "extra": bytes.fromhex(column["extra"])}) for column in columns)
+            self.describe(made, described)
             made.types = tuple((kind, sign) for kind, sign in types) if types is not None else None
         self._last = state["last"]
 
@@ -113,4 +128,14 @@ class PreparedStatements:
         """The connection begins anew. Ids go on."""
         self._statements.clear()
         self._waiting.clear()
-        self._sql = self._long_data = 0
+        self._sql = self._long_data = self._columns = 0
+
+
+def _weight(columns: tuple[Column, ...]) -> int:
+    return sum(
+        [
+            _COLUMN + 2 * (len(one.name) + len(one.org_name) + len(one.table) + len(one.org_table) + len(one.schema))
+            + 3 * len(one.extra)
+            for one in columns
+        ]
+    )  # fmt: skip

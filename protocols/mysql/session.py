@@ -30,13 +30,17 @@ _NO_COMMIT = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE"))  # what commit
 _MEANS_NOTHING = frozenset(("autocommit", "tx_isolation", "tx_read_only", "profiling"))
 _MEANS_NOTHING_BEGIN = ("transaction", "net_", "profiling_", "debug")
 _MEANS_NOTHING_END = ("_timeout",)
-_ON_ANYWAY = frozenset(("foreign_key_checks", "unique_checks"))  # who sets them off sets them on again
 _NAMES = frozenset(("names", "character set", "charset", "character_set"))
 _CHARSETS = ("character_set_", "collation_")
 _OF_SQL = _NAMES | {"character_set_client"}  # in which character set the client's SQL is written
 _ON = frozenset(("1", "on", "true", "default"))
 _OFF = frozenset(("0", "off", "false"))
 _DEFAULT = "default"
+
+# What is remembered at most; what comes beyond it counts for nothing, at record and at replay.
+_MOST_WRITES, _LONGEST_TITLE = 16_384, 256  # of one transaction
+_MOST_SETTINGS = 1024
+_MOST_CHARACTERS = 1 << 20  # of all settings
 
 _READ_VARIABLE = re.compile(r"@@(?:(?:session|local)\.)?(\w+)", re.IGNORECASE)
 _SAME = {"tx_isolation": "transaction_isolation", "tx_read_only": "transaction_read_only"}  # what it was called before
@@ -209,10 +213,14 @@ class SessionState:
         if told or not self.autocommit:
             self.in_transaction = True
         if self.in_transaction:
-            self.writes.append(statement.title)
+            self._remember(statement.title)
         sure = self._begun and alone and statement.verb in _NO_COMMIT
         if told is False and self.in_transaction and not sure:
             self._end(begun=False)
+
+    def _remember(self, title: str) -> None:
+        if len(self.writes) < _MOST_WRITES:
+            self.writes.append(title[:_LONGEST_TITLE])
 
     def _each(self, statement: Statement, status: int | None) -> None:
         """`a; b`: one after the other, as it is to be expected; the last answer's flags have the last word."""
@@ -226,7 +234,7 @@ class SessionState:
             elif one.kind is Kind.WRITE:
                 self.in_transaction = self.in_transaction or not self.autocommit
                 if self.in_transaction:
-                    self.writes.append(" ".join((one.verb, *one.tables[:1])))
+                    self._remember(" ".join((one.verb, *one.tables[:1])))
         if status is not None and self.in_transaction and not status & IN_TRANS:
             self._end(begun=False)
 
@@ -247,18 +255,20 @@ class SessionState:
                     self.autocommit = plain in _ON
             elif plain == _DEFAULT:
                 self.settings.pop(name, None)
-            else:
+            elif self._has_room(name, value):
                 self.settings[name] = value
             if name in _OF_SQL:
                 self.charset = self._login_charset if plain == _DEFAULT else codec_of_charset(_first_word(plain))
         self._session = self._whole = None
 
+    def _has_room(self, name: str, value: str) -> bool:
+        others = [len(other) + len(known) for other, known in self.settings.items() if other != name]
+        return len(others) < _MOST_SETTINGS and sum(others) + len(name) + len(value) <= _MOST_CHARACTERS
+
 
 def _counts(name: str, value: str) -> bool:
     if name in _NAMES or name.startswith(_CHARSETS):
         return not _first_word(value).lower().startswith("utf8") and value.strip("'\"").lower() != "null"
-    if name in _ON_ANYWAY and value.strip("'\"").lower() in _ON:
-        return False
     return not (name in _MEANS_NOTHING or name.startswith(_MEANS_NOTHING_BEGIN) or name.endswith(_MEANS_NOTHING_END))
 
 

@@ -22,7 +22,9 @@ from protocols.mysql.words import BEFORE_NAME, BEFORE_OPERAND, KEYWORDS, PLAIN_I
 
 __all__ = ["Kind", "Slot", "Statement", "bind", "mode_in", "parse", "parse_in", "shortened"]
 
-_REMEMBERED = 8192  # characters of a statement that is worth remembering
+# Characters of a statement that is worth remembering: many that are short, some that are longer. In memory a statement
+# of nothing but short literals takes 40 times as much.
+_SHORT, _LONGER = 512, 8192
 
 
 class Slot(NamedTuple):
@@ -63,7 +65,9 @@ class Statement:
 def parse(sql: str, *, ansi_quotes: bool = False, no_backslash_escapes: bool = False) -> Statement:
     """What `sql` asks for. Any text is a statement."""
     mode = Mode(ansi_quotes, no_backslash_escapes)
-    return _parse_again(sql, mode) if len(sql) <= _REMEMBERED else _long_parse_again(sql, mode)
+    if len(sql) <= _SHORT:
+        return _parse_again(sql, mode)
+    return _longer_parse_again(sql, mode) if len(sql) <= _LONGER else _long_parse_again(sql, mode)
 
 
 def parse_in(sql: str, sql_mode: str) -> Statement:
@@ -165,8 +169,13 @@ class Form(NamedTuple):
     plain: bool  # each slot is one literal
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _parse_again(sql: str, mode: Mode) -> Statement:
+    return _parse(sql, mode)
+
+
+@lru_cache(maxsize=128)
+def _longer_parse_again(sql: str, mode: Mode) -> Statement:
     return _parse(sql, mode)
 
 
@@ -177,7 +186,10 @@ def _long_parse_again(sql: str, mode: Mode) -> Statement:  # each is asked for s
 
 def _parse(sql: str, mode: Mode) -> Statement:
     text, literals = tokens.literals(sql, mode)
-    form = _form_again(text, mode) if len(text) <= _REMEMBERED else _long_form_again(text, mode)
+    if len(text) <= _SHORT:
+        form = _form_again(text, mode)
+    else:
+        form = _longer_form_again(text, mode) if len(text) <= _LONGER else _long_form_again(text, mode)
     slots: tuple[Slot, ...]
     if form.plain:
         slots = tuple(
@@ -235,7 +247,12 @@ def _form_again(text: str, mode: Mode) -> Form:
     return _form(text, mode)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=256)
+def _longer_form_again(text: str, mode: Mode) -> Form:
+    return _form(text, mode)
+
+
+@lru_cache(maxsize=4)
 def _long_form_again(text: str, mode: Mode) -> Form:  # of batches, which come in the same size
     return _form(text, mode)
 

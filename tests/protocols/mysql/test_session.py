@@ -45,8 +45,6 @@ def is_chatter(session: SessionState, sql: str) -> bool:
         ("SET autocommit=0", ()),
         ("SET SESSION wait_timeout = 28800, net_write_timeout = 600", ()),
         ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", ()),
-        ("SET foreign_key_checks = 1, UNIQUE_CHECKS = ON", ()),
-        ("SET foreign_key_checks = 0", (("foreign_key_checks", "0"),)),
         ("SET NAMES latin1", (("names", "latin1"),)),
         ("SET @@session.time_zone = '+00:00'", (("time_zone", "'+00:00'"),)),
         (
@@ -91,11 +89,6 @@ def test_a_setting_counts_for_its_reads_until_it_is_set_back() -> None:
 
 def test_a_setting_that_goes_back_to_its_default_counts_no_more() -> None:
     assert played("SET time_zone = '+02:00'", "SET time_zone = DEFAULT").session() == Session(database="shop")
-
-
-def test_checks_that_were_set_off_for_a_while_count_no_more() -> None:
-    """As SQLAlchemy and every dump do: the connection goes back to its pool, and then answers as any other."""
-    assert played("SET foreign_key_checks = 0", "SET foreign_key_checks = 1").session() == Session(database="shop")
 
 
 def test_a_setting_that_was_refused_is_none() -> None:
@@ -265,6 +258,15 @@ def test_another_user_begins_anew() -> None:
     session = played("SET time_zone = 'UTC'", "BEGIN")
     session.change_user("stock", collation=8)
     assert session.to_json() == SessionState("stock", collation=8).to_json()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    session = played("BEGIN", *["INSERT INTO a VALUES (1)"] * 20_000)
+    assert len(session.writes) == 16_384
+    session = played(*[f"SET variable_{number} = 'x'" for number in range(1500)])
+    assert len(session.settings) == 1024
+    session = played(*[f"SET {name} = '{name * 600_000}'" for name in "abc"], "SET time_zone = 'UTC'")
+    assert list(session.settings) == ["a", "time_zone"]
 
 
 SOME_SQL = st.sampled_from(

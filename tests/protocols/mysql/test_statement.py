@@ -465,3 +465,13 @@ def test_a_long_text_takes_time_in_proportion() -> None:
         started = time.process_time()
         parse(piece * 30_000)
         assert time.process_time() - started < 20, piece
+
+
+def test_many_short_statements_are_remembered_and_few_long_ones() -> None:
+    short = [f"SELECT a{number} FROM t" for number in range(1000)]
+    before = [parse(sql) for sql in short]
+    assert all(parse(sql) is statement for sql, statement in zip(short, before, strict=True))
+    longer = [f"SELECT {number}" + ",1" * 300 for number in range(300)]
+    before = [parse(sql) for sql in longer]
+    assert parse(longer[0]) is not before[0]
+    assert parse(longer[-1]) is before[-1]
