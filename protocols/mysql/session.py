@@ -30,6 +30,7 @@ _NO_COMMIT = frozenset(("INSERT", "UPDATE", "DELETE", "REPLACE"))  # what commit
 _MEANS_NOTHING = frozenset(("autocommit", "tx_isolation", "tx_read_only", "profiling"))
 _MEANS_NOTHING_BEGIN = ("transaction", "net_", "profiling_", "debug")
 _MEANS_NOTHING_END = ("_timeout",)
+_ON_ANYWAY = frozenset(("foreign_key_checks", "unique_checks"))  # who sets them off sets them on again
 _NAMES = frozenset(("names", "character set", "charset", "character_set"))
 _CHARSETS = ("character_set_", "collation_")
 _OF_SQL = _NAMES | {"character_set_client"}  # in which character set the client's SQL is written
@@ -269,6 +270,8 @@ class SessionState:
 def _counts(name: str, value: str) -> bool:
     if name in _NAMES or name.startswith(_CHARSETS):
         return not _first_word(value).lower().startswith("utf8") and value.strip("'\"").lower() != "null"
+    if name in _ON_ANYWAY and value.strip("'\"").lower() in _ON:
+        return False
     return not (name in _MEANS_NOTHING or name.startswith(_MEANS_NOTHING_BEGIN) or name.endswith(_MEANS_NOTHING_END))
 
 

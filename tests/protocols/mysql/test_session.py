@@ -45,6 +45,8 @@ def is_chatter(session: SessionState, sql: str) -> bool:
         ("SET autocommit=0", ()),
         ("SET SESSION wait_timeout = 28800, net_write_timeout = 600", ()),
         ("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", ()),
+        ("SET foreign_key_checks = 1, UNIQUE_CHECKS = ON", ()),
+        ("SET foreign_key_checks = 0", (("foreign_key_checks", "0"),)),
         ("SET NAMES latin1", (("names", "latin1"),)),
         ("SET @@session.time_zone = '+00:00'", (("time_zone", "'+00:00'"),)),
         (
@@ -89,6 +91,11 @@ def test_a_setting_counts_for_its_reads_until_it_is_set_back() -> None:
 
 def test_a_setting_that_goes_back_to_its_default_counts_no_more() -> None:
     assert played("SET time_zone = '+02:00'", "SET time_zone = DEFAULT").session() == Session(database="shop")
+
+
+def test_checks_that_were_set_off_for_a_while_count_no_more() -> None:
+    """As SQLAlchemy and every dump do: the connection goes back to its pool, and then answers as any other."""
+    assert played("SET foreign_key_checks = 0", "SET foreign_key_checks = 1").session() == Session(database="shop")
 
 
 def test_a_setting_that_was_refused_is_none() -> None:
