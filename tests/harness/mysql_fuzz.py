@@ -59,8 +59,9 @@ def main() -> None:
 
 
 def _peak() -> int:
-    """MiB that this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    """MiB that this process has held at most. (getrusage counts what its parent held before.)"""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10
 
 
 if __name__ == "__main__":
