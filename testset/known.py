@@ -184,8 +184,8 @@ def _decoded(value: str) -> str:
 
 def _texts_in(value: str) -> Iterator[str]:
     """What can be read of a secret that is no text, and was sealed in base64 therefore."""
-    if len(value) % 4 == 0 and _BASE64.match(value):
-        data = base64.b64decode(value)
+    if len(value.rstrip("=")) % 4 != 1 and _BASE64.match(value):
+        data = base64.b64decode(value.rstrip("=") + "=" * (-len(value.rstrip("=")) % 4))
         try:
             data.decode()
         except UnicodeDecodeError:

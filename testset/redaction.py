@@ -27,6 +27,7 @@ _NOT_BY_NAME = frozenset(["assertions", "rr"])  # rr's own words about the docum
 _ONLY_SIGNS = frozenset(["signature", "aws-key", "aws-session-token"])
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{20,}={0,2}\s*\Z")
 _BASE64_VALUE = re.compile(r'"([A-Za-z0-9+/]{24,}={0,2})\\*"')  # of JSON
+_BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
 _HEXADECIMAL = re.compile(r"\W?[xX]'")  # what stands before the digits
 _BASE64_LIMIT = 1024 * 1024  # decoded bytes
 _WRONG_VALUE = re.compile(r"[Ii]ncorrect [^'\r\n]{1,40} value: '(?P<value>.{1,8192}?)'(?= for |\Z)", re.S)
@@ -85,7 +86,7 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """For a report or a log, which is never replayed: nothing is sealed, and what is sealed stays as it stands."""
-        return _stored(text, self._spans, self._mask)
+        return _stored(text, self._spans_of_report, self._mask)
 
     def redact_command(self, command: str) -> str:
         """A shell's command line, for a file: its secrets are sealed like those of a document."""
@@ -155,6 +156,16 @@ class Redactor:
                 found = _merge(found, [Found(*match.span(1), "base64")])
         known = self._known.find(text, start)
         return _merge(found, known) if known else found
+
+    def _spans_of_report(self, text: str) -> list[Found]:
+        """As `_spans`, and whatever is in base64 anywhere."""
+        found = self._spans(text)
+        hidden = [
+            Found(*match.span(), "base64")
+            for match in _BASE64_RUN.finditer(text if self._rules.enabled else "")
+            if self._hides_secret(match[0] + "=" * (-len(match[0]) % 4))
+        ]
+        return _merge(found, hidden) if hidden else found
 
     def _hides_secret(self, text: str) -> bool:
         """Whether a secret is in what a text says in base64."""

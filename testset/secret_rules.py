@@ -139,7 +139,9 @@ _JSON_IN_JSON = re.compile(
     rf'(?:(?P=level)"(?P<value>.{{1,{_VALUE}}}?)(?<!\\)(?P=level)"|(?P<number>-?\d[\d.]{{0,32}}))',
     re.S,
 )
-_FORM = re.compile(rf"(?:\A|(?<=[?&;\s,]))(?P<name>[\w.%+\-\[\]]{{1,100}})=(?P<value>[^&;\s\"'<>]{{1,{_VALUE}}})")
+_FORM = re.compile(
+    rf"(?:\A|(?<=[?&;\s,\x00-\x1f]))(?P<name>[\w.%+\-\[\]]{{1,100}})=(?P<value>[^&;\s\"'<>]{{1,{_VALUE}}})"
+)
 _NUMBERED = re.compile(  # Attribute.1.Name=token&Attribute.1.Value.StringValue=x
     r"(?P<prefix>[\w.]{1,100}\.\d{1,4})\.(?:Name|Key)=(?P<name>[^&;\s]{1,100})(?:&[^&\s]{0,200}){0,4}?"
     rf"&(?P=prefix)\.(?:Value|Value\.StringValue|Value\.BinaryValue)=(?P<value>[^&\s]{{1,{_VALUE}}})"
@@ -148,6 +150,13 @@ _TYPED = re.compile(  # {"token": {"DataType": "String", "StringValue": "x"}}, {
     r'"(?P<name>[\w.\-]{1,64})"\s{0,32}:\s{0,32}\{[^{}]{0,400}?'
     rf'"(?:[sS]tringValue|[bB]inaryValue|[vV]alue|S|N|B)"\s{{0,32}}:\s{{0,32}}"(?P<value>(?:[^"\\]|\\.){{1,{_VALUE}}})"',
     re.S,
+)
+_LOGIN = re.compile(  # a line of Redis, SMTP, POP3, FTP; of Redis as an array as well
+    rf"^(?:AUTH|auth)[ ](?:(?!PLAIN\r|LOGIN\r)\S{{1,200}}[ ])?(?P<value>(?!PLAIN\r|LOGIN\r|CRAM-)\S{{1,{_VALUE}}})\r\n"
+    rf"|^(?:PASS|pass)[ ](?P<line>[^\r\n]{{1,{_VALUE}}})\r\n"
+    r"|^(?:AUTH|auth)\r\n(?:\$\d{1,6}\r\n[^\r\n]{0,200}\r\n(?=\$))?"
+    rf"\$\d{{1,6}}\r\n(?P<item>[^\r\n]{{1,{_VALUE}}})\r\n",
+    re.M,
 )
 _QUOTED = re.compile(
     rf"\b(?P<name>[\w.\-]{{1,64}})['`\"]?\s{{0,8}}[=:]\s{{0,8}}'(?P<value>(?:[^'\\]|\\.|''){{1,{_VALUE}}})'", re.S
@@ -199,7 +208,7 @@ _PLAIN_WORD = re.compile(r"[a-z]+\Z|[A-Z]+\Z|\d+\Z")
 _STEMS = (
     "pass", "pwd", "secret", "token", "jwt", "key", "sess", "sid", "credential", "authorization", "bearer", "signature",
     "cookie", "otp", "cvv", "cvc", "://", "@tcp(", "@unix(", "sig=", "hmac=", "reset", "identified",
-    "_encrypt", "_decrypt",
+    "_encrypt", "_decrypt", "auth ", "auth\r",
 )  # fmt: skip
 _HARMLESS = re.compile(
     r"(?:null|none|true|false|undefined|\?|\*+|\$\d+|%s|:\w+|\{\{(?:secret|redacted) \"[^\"]*\"\}\})\Z", re.I
@@ -252,7 +261,7 @@ class Finder:
         if subscript:
             name = subscript[1]
         words = [word.lower() for word in _WORDS.findall(name)]
-        while words and words[-1].isdigit():
+        while words and (words[-1].isdigit() or words[-1] == "bin"):  # token-bin: metadata of gRPC
             words.pop()
         whole = "".join(words)
         if not words or whole in self._exempt_names:
@@ -374,6 +383,9 @@ class Finder:
         if "@tcp(" in text or "@unix(" in text:
             for match in _DSN.finditer(text, start):
                 yield Found(*match.span("value"), "password")
+        if "\r\n" in text and ("auth" in lower or "pass " in lower):
+            for match in _LOGIN.finditer(text, start):
+                yield Found(*match.span(match.lastgroup or 0), "password")
         if text.count("/") > 1:
             for match in _IN_PATH.finditer(text, start):
                 named = "token" if match["name"].lower() in _IN_PATHS else self.kind_of_name(match["name"])

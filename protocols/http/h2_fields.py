@@ -6,6 +6,7 @@ fields. Here all of that is pseudo-fields and frames. So what was recorded in on
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -72,6 +73,8 @@ def _split(fields: Fields) -> tuple[dict[str, str], Headers]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         if name[:1] == ":":
             pseudo[name] = value
+        elif name[-4:] == "-bin" and value[:1] == "\0":  # gRPC's metadata, which may come as it is or in base64
+            headers.append((name, base64.b64encode(raw_value[1:]).decode().rstrip("=")))
         else:
             headers.append((name, value))
     for name, value in headers:

@@ -146,6 +146,14 @@ def test_names_of_no_secrets(name: str) -> None:
         ('Tag.1.Key=api_key&Tag.1.Value=vAlue&Tag.2.Key=team&Tag.2.Value=shop', 'Tag.1.Key=api_key&Tag.1.Value={{secret "api-key-1"}}&Tag.2.Key=team&Tag.2.Value=shop'),
         ('{"body": "eyJ0b2tlbiI6ICJhLXRva2VuLW9mLWEtdXNlciJ9", "id": 1}', '{"body": "{{secret "base64-1"}}", "id": 1}'),
         ('{"body": "aGVsbG8gdGhlcmUsIHRoaXMgaXMgbm8gc2VjcmV0"}', '{"body": "aGVsbG8gdGhlcmUsIHRoaXMgaXMgbm8gc2VjcmV0"}'),
+        ('AUTH vAlue\r\nPING\r\n', 'AUTH {{secret "password-1"}}\r\nPING\r\n'),
+        ('AUTH app vAlue\r\n', 'AUTH app {{secret "password-1"}}\r\n'),
+        ('AUTH PLAIN vAlue\r\n', 'AUTH PLAIN {{secret "password-1"}}\r\n'),
+        ('USER app\r\nPASS vAlue\r\n', 'USER app\r\nPASS {{secret "password-1"}}\r\n'),
+        ('*2\r\n$4\r\nAUTH\r\n$5\r\nvAlue\r\n', '*2\r\n$4\r\nAUTH\r\n$5\r\n{{secret "password-1"}}\r\n'),
+        ('*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$5\r\nvAlue\r\n', '*3\r\n$4\r\nAUTH\r\n$3\r\napp\r\n$5\r\n{{secret "password-1"}}\r\n'),
+        ('\n\x10password=vAlue&\x00', '\n\x10password={{secret "password-1"}}&\x00'),
+        ('AUTH LOGIN\r\nan author passes by\r\n', 'AUTH LOGIN\r\nan author passes by\r\n'),
     ],
 )  # fmt: skip
 def test_texts(redactor: Redactor, vault: Vault, text: str, expected: str) -> None:
@@ -468,6 +476,14 @@ def test_a_report_about_what_is_sealed(redactor: Redactor, vault: Vault) -> None
     token = vault.seal("abcdefgh1", "token")
     text = f'GET /a?token={token}&password=pw {{"token": "{token}"}}'
     assert redactor.redact_text(text) == text.replace("=pw", '={{redacted "password"}}')
+
+
+def test_a_report_shows_no_secret_in_base64_either(redactor: Redactor) -> None:
+    body(redactor, json.dumps({"token": "a-known-token"}))
+    for text in (b"xx <a-known-token>", b'{"password": "unknown"}'):
+        for lead in ("", "body: "):
+            shown = redactor.redact_text(lead + base64.b64encode(text).decode())
+            assert shown == lead + '{{redacted "base64"}}'
 
 
 def test_reports_seal_nothing(redactor: Redactor, vault: Vault) -> None:

@@ -2,9 +2,9 @@
 
     STEPS=steps.json PORT=… SQS_URL=… AWS_… python sqs_app.py
 
-`GET /3` makes the fourth: {operation, arguments}. Where it is `receive_message`, all that came is deleted too. The answer
-is a checksum of all that came of it (a small number: no one takes it for made up), so that a replay is green only if the
-app got the secrets as they were.
+`GET /3` makes the fourth: {operation, arguments}. Where it is `receive_message`, all that came is deleted too. The
+answer is a checksum of all that came of it (a small number: no one takes it for made up), so that a replay is green
+only if the app got the secrets as they were.
 """
 
 from __future__ import annotations
