@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import shutil
+import signal
 import ssl
 import sys
 import urllib.error
@@ -25,8 +27,11 @@ import pytest
 from intercept.authority import Authority, certificate_of, new_authority
 from tests.apps.dependency import Dependency
 from tests.harness.canaries import Canaries, Recorded, ground
+from tests.harness.crash import family, gone
+from tests.harness.mounts import SHARED_MEMORY
 from tests.harness.network import free_port
 from tests.harness.tls_server import Page, Request, TlsServer
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.system
 
@@ -277,3 +282,26 @@ def test_in_a_clone_without_it_exactly_those_are_errored_that_need_an_unborn_sec
     recorded: Recorded, tmp_path: Path
 ) -> None:
     recorded.names_what_it_cannot_replay(tmp_path)
+
+
+def test_what_is_recovered_holds_none(tmp_path: Path) -> None:
+    """What was captured stands in memory as it was, until it is recovered; never on a disk."""
+    port = free_port()
+    with Dependency() as partner, ground(tmp_path, PARTNER_SECRET=C["environment"]) as place:
+        shutil.copy(APP, place.rr.folder)
+        command = f"{sys.executable} {APP.name} {port} {partner.url} --api-key {C['command line']}"
+        with place.rr.record(command, port=port) as running:
+            for call in calls():
+                send(f"http://127.0.0.1:{port}", call)
+            processes = family(running.process.pid)
+            os.kill(processes.rr.pid, signal.SIGKILL)
+            running.process.wait(10)
+        eventually(lambda: gone([*processes.own, *processes.app]), "nothing of the app is left", 15)
+        on_disk = [each for each in place.places if each != place.mounts.seen(SHARED_MEMORY)]
+        # what was written last is not gone over yet for what was known late
+        late = {"seen before it is known", "large body, before it is known", "cookie of a response", "hexadecimal"}
+        assert {name for names in CANARIES.leaks(*on_disk).values() for name in names} <= late
+        recovered = place.rr.run("recover")
+        assert recovered.code == 0, recovered.output
+        assert CANARIES.leaks(*place.places) == {}
+        assert CANARIES.found_in(recovered.output) == []

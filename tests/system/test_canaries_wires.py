@@ -81,9 +81,11 @@ def steps() -> Iterator[Step]:
     yield Step(asks())
     yield Step(asks("ann", ("x-api-key", C["sent metadata"])))
     yield Step(asks("ann", ("x-auth-token-bin", (b"\xff" + C["sent metadata, binary"].encode()).hex())))
-    yield Step(asks(json.dumps({"token": C["sent message, json"], "n": "\u00ff"})))
+    yield Step(
+        asks(json.dumps({"token": C["sent message, json"], "n": "\u00ff"})), needs_key=True
+    )  # it is answered too
     yield Step(asks("ann", ("x-api-key", C["sent message, known"])))
-    yield Step(asks(f"as {C['sent message, known']} and {C['environment']} say"))
+    yield Step(asks(f"as {C['sent message, known']} and {C['environment']} say"), needs_key=True)
     yield Step(asks("answers a header"), needs_key=True)
     yield Step(asks("answers a trailer"), needs_key=True)
     yield Step(asks("answers a message"), needs_key=True)
@@ -192,3 +194,9 @@ def test_a_clone_with_the_key_is_green(recorded: Recorded, tmp_path: Path) -> No
 
 def test_a_broken_app_s_report_holds_none(recorded: Recorded, tmp_path: Path) -> None:
     recorded.fails_without_telling(tmp_path, APP.name)
+
+
+def test_in_a_clone_without_it_exactly_those_are_errored_that_need_an_unborn_secret(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    recorded.names_what_it_cannot_replay(tmp_path)
