@@ -24,11 +24,12 @@ $(STAMP): pyproject.toml .ci/venv
 
 servers: $(STAMP) ## real MySQL and MariaDB servers for the tests and the bench, and a driver built for them
 	@.ci/servers
+	@.ci/docker
 	@.ci/mysqlclient $(RUN)/python
 
 test: servers $(NODE_MODULES) lint ## lint, the fast tests, then those with real processes
 	@$(RUN)/pytest -n $(WORKERS) -m "not system and not gate"
-	@$(RUN)/pytest -n $(WORKERS) -m "system and not gate"
+	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup -m "system and not gate"
 
 lint: $(STAMP) ## ruff and mypy --strict
 	@$(RUN)/ruff check --quiet .

@@ -21,7 +21,7 @@ _FRACTION = re.compile(r"-?\d+\.\d+(e-?\d+)?")
 _LONG_FRACTION = 12  # characters that nobody types
 _SHORT = re.compile(r"[0-9A-Za-z_-]{8,}")
 _RUNS = re.compile(r"[0-9]+|[a-z]+|[A-Z]+")
-_FEWEST_RUNS = 2  # Order17 has as many
+_FEWEST_RUNS = 2  # Order17 has as many: such values have more on average
 _ONE_CASE = 3  # characters of `a-z`
 _HEX_LOWER, _HEX_UPPER = re.compile(r"[0-9a-f]+"), re.compile(r"[0-9A-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -118,8 +118,11 @@ def _is_generated(text: str) -> bool:
 
 def _are_alike(texts: Sequence[str]) -> bool:
     """Short ids with no order in them, of one length: one alone might be a word, several that all differ are none."""
-    return len({len(text) for text in texts}) == 1 and all(
-        _SHORT.fullmatch(text) is not None and len(_RUNS.findall(text)) > _FEWEST_RUNS for text in texts
+    runs = sum(len(_RUNS.findall(text)) for text in texts)  # 93978923 may be one of them
+    return (
+        len({len(text) for text in texts}) == 1
+        and all(map(_SHORT.fullmatch, texts))
+        and runs > _FEWEST_RUNS * len(texts)
     )
 
 

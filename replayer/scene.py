@@ -72,8 +72,9 @@ class Scene(ABC):
 
     def address(self, port: int) -> str:
         """The address at which the app listens on a port."""
-        there = sorted(one.host for one in self.listeners() if one.port == port)
-        if not there or {"0.0.0.0", "127.0.0.1"} & set(there):
+        found = [one for one in self.listeners() if one.port == port]
+        there = sorted(one.host for one in found)
+        if not there or any(one.hears("127.0.0.1") for one in found):
             return "127.0.0.1"
         return "::1" if there[0] == "::" else there[0]
 

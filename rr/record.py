@@ -96,6 +96,7 @@ def record(options: Options) -> int:
     store = TestSetStore(settings.path / KEPLOY)
     settings = with_command(settings, store.vault())
     wanted = recover.wanted(settings, options.include, options.exclude)
+    recover.sweep(console)
     for error in recover.recover_abandoned(console) or ():
         console.warning(f"A recording that was cut off could not be finished: {error}")
     name = options.test_set or store.next_name()
@@ -202,6 +203,10 @@ class _Session:
             )
             try:
                 return self._record(capture, recording, writer, signals)
+            except BaseException:
+                if not (recording.counts.tests or recording.counts.mocks or self.unfinished):
+                    self._store.discard(self._name)
+                raise
             finally:
                 recording.close(keep=self.unfinished)
 
@@ -338,9 +343,7 @@ class _Session:
         for port, number in sorted(notes.not_http.items()):
             console.note(f"{number} connections to port {port} were not HTTP: passed on, not recorded.")
         for name, number in sorted(notes.tls.items()):
-            console.warning(
-                f"{many(number, 'TLS connection')} to {name} passed on unread, not recorded."
-            )
+            console.warning(f"{many(number, 'TLS connection')} to {name} passed on unread, not recorded.")
         for line in notes.gave_up:
             console.note(line)
         for line in notes.gaps + counts.lost:

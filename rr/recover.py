@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from intercept import memory
+from intercept.containers import leftovers
 from protocols.documents import time_text
 from recorder import filters
 from recorder.recording import Recording, Wanted
@@ -60,6 +61,7 @@ def facts(
 def recover(debug: bool) -> int:
     """Finish what recordings that were cut off have left in memory."""
     console = Console(out=sys.stderr, debug=debug)
+    sweep(console)
     errors = recover_abandoned(console)
     if errors is None:
         console.note("There is nothing to recover.")
@@ -67,6 +69,14 @@ def recover(debug: bool) -> int:
     if errors:
         raise errors[0]
     return 0
+
+
+def sweep(console: Console) -> None:
+    """Remove what an rr that was killed has left in Docker."""
+    if leftovers.are_there():
+        from intercept.containers.apps import sweep
+
+        sweep(console.note)
 
 
 def recover_abandoned(console: Console) -> list[RRError] | None:

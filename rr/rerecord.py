@@ -70,6 +70,7 @@ def rerecord(options: Options) -> int:
     console = Console(out=sys.stderr, debug=options.debug)
     settings = load_settings(options.config_folder, options.flags)
     store = TestSetStore(settings.path / KEPLOY)
+    recover.sweep(console)
     names = settings.test.test_sets or tuple(store.names())
     sets = [each for each in map(store.get, names) if each.test_paths()]
     if not sets:

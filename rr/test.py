@@ -26,7 +26,7 @@ from rr.keeping import Keeper
 from rr.measuring import measuring
 from rr.planning import Planner
 from rr.record import KEPLOY
-from rr.recover import many
+from rr.recover import many, sweep
 from rr.settings import Settings, load_settings
 from testset.errors import NoTestSetError, RRError, SecretError, UsageError
 from testset.redaction import Redactor
@@ -58,6 +58,7 @@ def test(options: Options) -> int:
     """Replay test sets. Returns 0 when all passed, 1 when a test failed, 2 when rr could not do its work."""
     console = Console(out=sys.stderr if options.as_json else sys.stdout, debug=options.debug)
     settings = load_settings(options.config_folder, options.flags)
+    sweep(console)
     store = TestSetStore(settings.path / KEPLOY)
     names = settings.test.test_sets or tuple(store.names())
     if not names:

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from intercept.containers import leftovers
 from intercept.containers.app import Around, ContainerApp
 from intercept.containers.commands import ComposeUp, DockerRun
 from intercept.containers.compose_app import ComposeApp
 from intercept.containers.engine import Engine
 from intercept.containers.run_app import RunApp
+from testset.errors import ContainerError
+
+
+def sweep(told: Callable[[str], None]) -> None:
+    """Remove what an rr that was killed has left in Docker. Costs nothing where there is nothing."""
+    engine: Engine | None = None
+    try:
+        for one in leftovers.abandoned():
+            engine = engine or Engine()
+            if leftovers.clean(engine, one):
+                told("Removed what an rr that was cut off had left in Docker.")
+            one.release()
+    except ContainerError as error:
+        told(f"What an rr that was cut off has left in Docker is still there: {error}")
+    finally:
+        if engine is not None:
+            engine.close()
 
 
 def open_app(command: ComposeUp | DockerRun, wanted: str | None, around: Around) -> ContainerApp:
-    """Look at what a docker command would start; `wanted`: the name of the app. Nothing is changed yet, but
-    what an earlier rr has left behind is removed."""
+    """Look at what a docker command would start; `wanted`: the name of the app. Nothing is changed yet."""
     engine = Engine()
     try:
-        for one in leftovers.abandoned():
-            if leftovers.clean(engine, one):
-                around.told("Removed what an rr that was cut off had left in Docker.")
-            one.release()
         claim = leftovers.claim()
     except BaseException:
         engine.close()

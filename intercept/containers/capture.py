@@ -86,12 +86,6 @@ class ContainerCapture:
         for news in self._news:
             self._note(news)
         self._news.clear()
-        code = self._ended
-        if code is not None and not self._told_to_stop and time.monotonic() - self._began < _SOON:
-            raise ContainerError(
-                f"{self._app.name} ended at once, with exit code {code}.",
-                remedy="See what it has said above; run the docker command by itself, without rr.",
-            )
         return taken >= _AT_ONCE
 
     def stop_recording(self, why: str) -> None:
@@ -102,7 +96,14 @@ class ContainerCapture:
                 self._pipe.send(say({"do": "stop", "why": why}))
 
     def exit_code(self) -> int | None:
-        """The app's, or that of the docker command; None while they run."""
+        """The app's, or that of the docker command; None while they run. Raises `ContainerError` if the app has not
+        really been up."""
+        ended = self._ended
+        if ended is not None and not self._told_to_stop and time.monotonic() - self._began < _SOON:
+            raise ContainerError(
+                f"{self._app.name} ended at once, with exit code {ended}.",
+                remedy="See what it has said above; run the docker command by itself, without rr.",
+            )
         code = self._process.poll() if self._process is not None else None
         return code if code is not None else self._ended
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from intercept.containers.engine import LABEL
+from intercept.containers.leftovers import LABEL
 from testset.errors import ContainerError, UsageError
 
 AGENT = "rr-agent"

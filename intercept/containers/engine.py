@@ -17,7 +17,6 @@ from typing import Any
 
 from testset.errors import ContainerError
 
-LABEL = "dev.rr.session"  # of everything that rr makes in an engine
 _TIMEOUT = 600
 _STREAM_HEAD = struct.Struct(">BxxxI")
 _ERRORS = 2  # which of a program's outputs a piece is of

@@ -9,12 +9,15 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intercept import memory
-from intercept.containers.engine import LABEL, Engine
 from testset.errors import JournalError
 
+if TYPE_CHECKING:
+    from intercept.containers.engine import Engine
+
+LABEL = "dev.rr.session"  # of everything that rr makes in an engine
 _FACTS = "facts.json"
 _MARK = "containers-"
 
@@ -53,6 +56,14 @@ def private(path: pathlib.Path, content: bytes) -> None:
     """Write a file that nobody else may read: it may name secrets."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
         file.write(content)
+
+
+def are_there() -> bool:
+    """Whether any rr has, or had, something in an engine."""
+    try:
+        return any(memory.base_folder().glob(f"{_MARK}*"))
+    except JournalError:
+        return False
 
 
 def abandoned() -> Iterator[Claim]:

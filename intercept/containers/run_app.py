@@ -12,7 +12,8 @@ from intercept.containers import image
 from intercept.containers.app import ContainerApp, Extra
 from intercept.containers.commands import DockerRun, Option
 from intercept.containers.compose import SHELF
-from intercept.containers.engine import LABEL, told
+from intercept.containers.engine import told
+from intercept.containers.leftovers import LABEL
 from testset.errors import ContainerError, UsageError
 
 _NETWORK = ("--network", "--net")

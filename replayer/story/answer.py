@@ -27,7 +27,10 @@ def read_answer(
     names: dict[str, str] = {}
     for value in recorded:
         there = now[value.place].pop() if now[value.place] else None
-        for then, found in (there is not None and pieces(value, there)) or ():
+        pairs = pieces(value, there) if there is not None else None
+        if there is not None and pairs is None:
+            attempt.follow_whole(value, there, f"{name}, {value.place}")
+        for then, found in pairs or ():
             origin = story.made_up.get(then)
             if origin is None or origin.time:
                 continue
@@ -38,6 +41,7 @@ def read_answer(
         actual_name = attempt.called(then)
         if actual_name is not None and actual_name != then:
             names[then] = actual_name
+    names.update(attempt.wholes())
 
     def forgive(place: str, expected: str, found: str) -> str | None:
         return "a time, as far from the clock as recorded" if attempt.moves(expected, found) else None

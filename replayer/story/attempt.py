@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from protocols.furniture import Difference, Value
+from protocols.generated import looks_generated
 from replayer.story.bindings import Binding, Bindings, Breach, Clash
 from replayer.story.recording import BORN, Entry, Story
 from replayer.story.spelling import spelled_like
@@ -24,7 +25,7 @@ _NOTHING = "nothing"
 class Attempt:
     """What follows, and what would be bound, if this were that."""
 
-    __slots__ = ("_bindings", "_clocks", "_given", "_pairs", "_story", "_taken", "times")
+    __slots__ = ("_bindings", "_clocks", "_given", "_pairs", "_story", "_taken", "_wholes", "times")
 
     def __init__(
         self, story: Story, bindings: Bindings, given: Callable[[str], bool], clocks: Sequence[Clocks]
@@ -35,6 +36,7 @@ class Attempt:
         self._clocks = clocks
         self._pairs: dict[str, Binding] = {}  # by recorded value
         self._taken: dict[str, Binding] = {}  # by actual value
+        self._wholes: set[str] = set()
         self.times: dict[str, str] = {}
 
     def follow(self, recorded: str, actual: str, place: str, *, anew: bool = False) -> Clash | None:
@@ -69,15 +71,36 @@ class Attempt:
                 self._pairs[spelling] = self._taken[written] = Binding(spelling, written, place)
         return None
 
+    def follow_whole(self, recorded: Value, actual: Value, place: str) -> None:
+        """A token may begin or end with what looks like a word (`N_zUTz…`): if what stands out in it was made up, and
+        there is no such text around it now, it is the token as a whole that is called otherwise."""
+        then, now = recorded.value, actual.value
+        if not isinstance(then, str) or not isinstance(now, str) or len(then) != len(now):
+            return
+        if looks_generated(then) != "token" or looks_generated(now) != "token" or self._given(now):
+            return
+        origins = [self._story.made_up.get(atom) for atom in template(recorded).atoms]
+        if any(one is None or one.time for one in origins):
+            return
+        if then in self._pairs or now in self._taken or self._bindings.clash(then, now) is not None:
+            return
+        self._pairs[then] = self._taken[now] = Binding(then, now, place)
+        self._wholes.add(then)
+
     def take(self) -> None:
         """It is so: what was made up first here is bound."""
         for binding in self._pairs.values():
-            self._bindings.bind(binding.recorded, binding.actual, binding.place)
+            whole = binding.recorded in self._wholes
+            self._bindings.bind(binding.recorded, binding.actual, binding.place, whole=whole)
 
     def called(self, recorded: str) -> str | None:
         """What `recorded` is called, by this attempt or before it."""
         known = self._pairs.get(recorded)
         return known.actual if known is not None else self._bindings.actual(recorded)
+
+    def wholes(self) -> Mapping[str, str]:
+        """The tokens that go by another name as a whole only."""
+        return {one: self._pairs[one].actual for one in self._wholes}
 
     def moves(self, recorded: str, actual: str) -> bool:
         """Whether both are times, as far from their clocks."""

@@ -84,11 +84,12 @@ class Bindings:
     def __len__(self) -> int:
         return len(self._actual)
 
-    def bind(self, recorded: str, actual: str, place: str) -> None:
-        """`recorded` is `actual` from now on. Ask `clash` first; what is bound stays as it is."""
+    def bind(self, recorded: str, actual: str, place: str, *, whole: bool = False) -> None:
+        """`recorded` is `actual` from now on. Ask `clash` first; what is bound stays as it is. `whole`: it is more
+        than what stands out in it."""
         if recorded not in self._actual and actual not in self._recorded:
             self._actual[recorded] = self._recorded[actual] = Binding(recorded, actual, place)
-            if recorded != actual and not _PLAIN.fullmatch(recorded):
+            if recorded != actual and (whole or not _PLAIN.fullmatch(recorded)):
                 self._awkward.append((recorded, actual))
 
     def clash(self, recorded: str, actual: str) -> Clash | None:
