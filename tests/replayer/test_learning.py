@@ -89,3 +89,10 @@ def test_the_pattern_fits_the_next_value_and_not_a_constant(make: object, consta
         [noise] = learned.noise
         assert re.search(noise.pattern, str(make())), noise.pattern
         assert not re.search(noise.pattern, constant), noise.pattern
+
+
+def test_a_short_id_may_be_all_digits_now_and_then() -> None:
+    recorded, *now = ("7056b129", "93978923", "287164c4")
+    assert [one.pattern for one in lesson(*(differs("body.short", recorded, one) for one in now)).noise] == [
+        "^[0-9a-f]{8}$"
+    ]

@@ -41,3 +41,9 @@ def test_names_that_change_places() -> None:
     bindings.bind(ID, FRESH, "here")
     bindings.bind(FRESH, ID, "there")
     assert carry(f"{ID},{FRESH}", bindings) == f"{FRESH},{ID}"
+
+
+def test_a_token_that_begins_like_a_word_is_carried_as_a_whole() -> None:
+    bindings = Bindings()
+    bindings.bind("N_zUTzlJxNcMqjTSxsmxQJeL", "SqqZOmv-pHxuIQ7yrIlHFW76", "here", whole=True)
+    assert carry("sid=N_zUTzlJxNcMqjTSxsmxQJeL; a=1", bindings) == "sid=SqqZOmv-pHxuIQ7yrIlHFW76; a=1"

@@ -1,0 +1,1 @@
+"""Four small apps made to be hard: `python -m hard.nonces PORT DEPENDENCY…`, beside a copy of this folder."""
