@@ -104,7 +104,7 @@ class _Merging:
         old, new = self._old.tests[name], self._new.tests[self._new_of[name]]
         rules = (old.spec.get("assertions") or {}).get("noise") or {}
         noise = noise_of_test(rules)
-        merger = Merger(self._sameness, self._near(name), lambda place: _is_noisy(noise, place))
+        merger = Merger(self._sameness, self._near(name), lambda place, value: _is_noisy(noise, place, value))
         kept = {key: value for key, value in old.spec.items() if key not in ("req", "resp", "ending")}
         spec = merger.merge({key: old.spec[key] for key in old.spec if key not in kept}, _exchange(new.spec))
         merged = {key: spec.get(key, kept.get(key)) for key in (*old.spec, *spec) if key in spec or key in kept}
@@ -176,9 +176,9 @@ def _in_order(owners: Sequence[str], tests: Mapping[str, Document]) -> list[str]
     return sorted(owners, key=lambda owner: order.index(owner) if owner in tests else -1)
 
 
-def _is_noisy(noise: Noise, place: tuple[Any, ...]) -> bool:
+def _is_noisy(noise: Noise, place: tuple[Any, ...], value: str | None) -> bool:
     if len(place) < 3 or place[0] != "resp":
         return False
     if place[1] == "header":
-        return noise.covers_header(str(place[2]), None)
-    return place[1] == "body" and noise.covers_body(tuple(place[2:]), None)
+        return noise.covers_header(str(place[2]), value)
+    return place[1] == "body" and noise.covers_body(tuple(place[2:]), value)

@@ -11,7 +11,7 @@ from typing import Any
 from replayer.compare import json_text
 from replayer.merging.sameness import Near, Sameness
 
-Noisy = Callable[[tuple[Any, ...]], bool]
+Noisy = Callable[[tuple[Any, ...], str | None], bool]
 
 _WHEN = frozenset(("timestamp", "started", "ended"))  # of a document: when it was recorded
 _SEALED = re.compile(r'\{\{(secret|redacted) "([^"]*)"\}\}')
@@ -21,15 +21,15 @@ _BARE = re.compile(r"\{\{(secret|redacted) ([^\"{}]*)\}\}")
 class Merger:
     """Merges content under one sameness."""
 
-    def __init__(self, sameness: Sameness, near: Near, noisy: Noisy = lambda _place: False) -> None:
-        """`noisy`: whether a place may have any value."""
+    def __init__(self, sameness: Sameness, near: Near, noisy: Noisy = lambda _place, _value: False) -> None:
+        """`noisy`: whether a place may have this value; None: a whole one, of any kind."""
         self._sameness = sameness
         self._near = near
         self._noisy = noisy
 
     def merge(self, old: Any, new: Any, place: tuple[Any, ...] = ()) -> Any:
         """What the old content is to say from now on."""
-        if self._noisy(place) or (len(place) <= 2 and place and place[-1] in _WHEN):
+        if self._noisy(place, _plain(new)) or (len(place) <= 2 and place and place[-1] in _WHEN):
             return old
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             return self._mapping(old, new, place)
@@ -43,7 +43,11 @@ class Merger:
     def _mapping(self, old: Mapping[str, Any], new: Mapping[str, Any], place: tuple[Any, ...]) -> dict[str, Any]:
         merged = {key: self.merge(value, new[key], (*place, key)) for key, value in old.items() if key in new}
         merged.update({key: self._sameness.renamed(value) for key, value in new.items() if key not in old})
-        if isinstance(old.get("body"), str) and isinstance(new.get("body"), str) and not self._noisy((*place, "body")):
+        if (
+            isinstance(old.get("body"), str)
+            and isinstance(new.get("body"), str)
+            and not self._noisy((*place, "body"), None)
+        ):
             body = self._json_body(old["body"], new["body"], (*place, "body"))
             if body is not None:
                 merged["body"] = body
@@ -78,6 +82,13 @@ class Merger:
     def _at(self, place: tuple[Any, ...]) -> Near:
         name = next((step for step in reversed(place) if isinstance(step, str)), "")
         return replace(self._near, name=name)
+
+
+def _plain(value: Any) -> str | None:
+    """A single value as a rule of noise sees it."""
+    if isinstance(value, str):
+        return value
+    return None if isinstance(value, (Mapping, list)) else json.dumps(value)
 
 
 def _written(value: Any) -> str:

@@ -67,8 +67,16 @@ def same_offset(recorded: str, now: str, clocks: Clocks, tolerance_ns: int) -> b
     today = moment(now, clocks.now_ns)
     if then is None or today is None or (then.grain == DAY) is not (today.grain == DAY):
         return False
+    if _digits(recorded) != _digits(now):  # seconds are no milliseconds
+        return False
     drift = (today.ns - clocks.now_ns) - (then.ns - clocks.recorded_ns)
     return abs(drift) <= max(tolerance_ns, then.grain, today.grain)
+
+
+def _digits(text: str) -> int:
+    """Of an epoch's integer part: its unit. 0 for a date."""
+    whole = text.partition(".")[0]
+    return len(whole) if whole.isdigit() and len(whole) in _UNITS else 0
 
 
 def _iso(found: re.Match[str]) -> Moment | None:

@@ -52,8 +52,8 @@ def order(asked: Asked) -> Answer:
 
 def show(asked: Asked) -> Answer:
     made = ORDERS[asked.rest]
-    price = call("GET", f"{STORE}/prices/{made['id']}")
-    return said({**made, "price": price["amount"], "links": {"self": f"/orders/{made['id']}"}})
+    price = call("GET", f"{STORE}/status/200?order={made['id']}")
+    return said({**made, "price": price["status"], "links": {"self": f"/orders/{made['id']}"}})
 
 
 def every(_: Asked) -> Answer:

@@ -149,3 +149,12 @@ def test_another_secret_in_an_old_place_is_the_same() -> None:
     old = side(OLD_NS, [http("test-1", "http://shop/", '{"token": "{{secret "jwt-1"}}"}')], [])
     new = side(NEW_NS, [http("test-1", "http://shop/", '{"token": "{{secret "jwt-9"}}"}')], [])
     assert merged(old, new).is_empty
+
+
+def test_what_was_learned_to_be_noise_stays_while_it_looks_like_that() -> None:
+    rules = {"noise": {"body.nonce": ["^[0-9a-f]{8}$"]}}
+    old = http("test-1", "http://app/a", '{"nonce": "28716cc4"}', assertions=rules)
+    for nonce, changes in (("7056b129", 0), ("none", 1)):
+        new = http("test-1", "http://app/a", f'{{"nonce": "{nonce}"}}')
+        merged = merge(side(OLD_NS, [old], []), side(NEW_NS, [new], []), {"test-1": "test-1"})
+        assert len(merged.tests) == changes

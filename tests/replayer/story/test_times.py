@@ -56,3 +56,7 @@ def test_an_offset_is_what_counts(ahead: int, later: int, drift: int) -> None:
 
 def test_a_date_is_no_moment() -> None:
     assert not same_offset("2025-09-04", "2025-09-04T12:00:00Z", Clocks(NOON, NOON), tolerance_ns=5 * SECOND)
+
+
+def test_seconds_are_no_milliseconds() -> None:
+    assert not same_offset("1756987200250", "1756987200", Clocks(NOON, NOON), 5 * SECOND)
