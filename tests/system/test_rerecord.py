@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 # A change of one field of an answer. What overlapped when it was recorded (parallel) is sent one after the other, and
 # its mocks get other owners: that is not here.
 CHANGES = {
-    "nonces": ('"currency": "EUR"', '"currency": "USD"'),
+    "nonces": ('"state": "cancelled"', '"state": "gone"'),
     "now": ("{now:%A}", "{now:%a}"),
     "sessions": ('"state": "paid"', '"state": "settled"'),
 }
