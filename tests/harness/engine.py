@@ -40,7 +40,7 @@ with open("/tmp/init.sql", "w") as file:
     file.write("CREATE DATABASE IF NOT EXISTS {DATABASE};\\n"
                "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\\n"
                "GRANT ALL ON *.* TO '{USER}'@'%';\\n".format(**names))
-command = sys.argv[1:] + ["--bind-address=0.0.0.0", "--port=3306", "--socket=/tmp/mysqld.sock"]
+command = sys.argv[1:] + ["--bind-address=0.0.0.0", "--port=3306", "--socket=/tmp/mysqld.sock", "--secure-file-priv="]
 os.execv(command[0], [*command, "--init-file=/tmp/init.sql"])
 """
 

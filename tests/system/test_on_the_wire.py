@@ -347,7 +347,16 @@ def test_the_app_sees_who_the_client_is(shared: Recorded) -> None:
     assert ask(port, "/peer")["peer"] == "127.0.0.1"
     assert ask(port, "/peer", source="127.0.0.77")["peer"] == "127.0.0.77"
     for address in own_addresses():
-        assert ask(port, "/peer", host=address)["peer"] == address
+        assert ask(port, "/peer", host=address)["peer"] == client_of(address)
+
+
+def client_of(address: str) -> str:
+    """Who a server of this machine sees when its `address` is called: not always that address. A Docker engine
+    masquerades what leaves its bridge's network, and counts its own bridge's address among that."""
+    with socket.create_server((address, 0)) as server, socket.create_connection(server.getsockname()):
+        connection, peer = server.accept()
+        connection.close()
+    return str(peer[0])
 
 
 def own_addresses() -> list[str]:
