@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +85,11 @@ def inside_rr(folder: Path, destination: str) -> Iterator[Inside]:
 
 
 @contextmanager
-def start_rr(app_command: Sequence[str], port: int, folder: Path) -> Iterator[Recording]:
-    """`rr record` with the app listening on `port`, in `folder`. The one place that knows with which settings."""
+def start_rr(
+    app_command: Sequence[str], port: int, folder: Path, more: Mapping[str, str] | None = None
+) -> Iterator[Recording]:
+    """`rr record` with the app listening on `port`, in `folder`. The one place that knows with which settings. `more`:
+    for its environment."""
     folder.mkdir(parents=True, exist_ok=True)
     binaries = Path(sys.executable).parent
     env = {
@@ -94,6 +97,7 @@ def start_rr(app_command: Sequence[str], port: int, folder: Path) -> Iterator[Re
         "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "XDG_DATA_HOME": str(folder / "data"),
         "NO_COLOR": "1",
+        **(more or {}),
     }
     command = [str(binaries / "rr"), "record", "-c", shlex.join(app_command), *NO_TESTS]
     with Running(command, log=folder / "rr.log", cwd=folder, env=env) as running:

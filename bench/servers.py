@@ -26,7 +26,7 @@ http {{
     default_type application/octet-stream;
     keepalive_requests 1000000000;
     client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
-    server {{ listen 127.0.0.1:{port} backlog=4096; root www; }}
+    server {{ listen {host}:{port} backlog=4096; root www; }}
 }}
 """
 
@@ -53,12 +53,12 @@ listen bench
 """
 
 
-def nginx_command(folder: Path, port: int) -> list[str]:
+def nginx_command(folder: Path, port: int, host: str = "127.0.0.1") -> list[str]:
     """Files and configuration for an nginx on `port`, and the command that starts it."""
     (folder / "www").mkdir(parents=True)
     for name, size in BODIES.items():
         (folder / "www" / name).write_bytes((b"0123456789abcdef" * (size // 16 + 1))[:size])
-    (folder / "nginx.conf").write_text(NGINX.format(port=port))
+    (folder / "nginx.conf").write_text(NGINX.format(host=host, port=port))
     return [program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"]
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.mysql_servers import MYSQL
-from tests.harness.programs import program
+from tests.harness.programs import MissingProgram, program
 
 MADE = Path(__file__).parent.parent / ".servers" / "docker"
 PYTHON, MYSQL_IMAGE, QUEUE, NODE = "rrtest/python:1", "rrtest/mysql:1", "rrtest/sqs:1", "rrtest/node:1"
@@ -100,10 +100,18 @@ class DockerEngine:
 
 @contextmanager
 def docker_engine() -> Iterator[DockerEngine]:
-    """Skips where there can be none, but for CI."""
-    missing = _missing()
-    if missing:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    """For tests: skips where there can be none, but for CI."""
+    try:
+        with new_engine() as engine:
+            yield engine
+    except MissingProgram as missing:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
+
+
+@contextmanager
+def new_engine() -> Iterator[DockerEngine]:
+    """Raises `MissingProgram` where there can be none."""
+    _check_machine()
     folder = Path(tempfile.mkdtemp(prefix="rr-docker-"))
     log = (folder / "log").open("wb")
     daemon = subprocess.Popen(
@@ -120,7 +128,7 @@ def docker_engine() -> Iterator[DockerEngine]:
             ["docker", "version"], env={**os.environ, **engine.env}, capture_output=True, check=False
         ).returncode:
             if daemon.poll() is not None or time.monotonic() > deadline:
-                pytest.fail("dockerd did not start:\n" + (folder / "log").read_text()[-2000:], pytrace=False)
+                raise AssertionError("dockerd did not start:\n" + (folder / "log").read_text()[-2000:])
             time.sleep(0.1)
         _images(engine)
         yield engine
@@ -137,12 +145,12 @@ def docker_engine() -> Iterator[DockerEngine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _missing() -> str:
+def _check_machine() -> None:
     if os.geteuid() != 0:
-        return "an engine of the tests' own needs root"
-    if shutil.which("dockerd") is None:
-        return "there is no dockerd: apt install docker.io"
-    return "" if (MADE / ".complete").exists() else "run .ci/docker, as `make test` does"
+        raise MissingProgram("an engine of the tests' own needs root")
+    program("dockerd")
+    if not (MADE / ".complete").exists():
+        raise MissingProgram("run .ci/docker, as `make test` does")
 
 
 def _images(engine: DockerEngine) -> None:
@@ -188,13 +196,18 @@ def mysql_image(engine: DockerEngine) -> None:
 
 def node_image(engine: DockerEngine) -> None:
     """The machine's node, with its libraries."""
-    node = program("node")
-    files = {"node": Path(node).resolve().read_bytes()}
-    libraries = re.findall(r"=> (/\S+)", subprocess.run(["ldd", node], capture_output=True, text=True).stdout)
-    for path in libraries:
-        files[f"lib/{Path(path).name}"] = Path(path).read_bytes()
     dockerfile = "FROM rrtest/debian:1\nCOPY node /usr/bin/node\nCOPY lib /opt/lib\nENV LD_LIBRARY_PATH=/opt/lib\n"
-    engine.build(NODE, {"Dockerfile": dockerfile.encode(), **files})
+    engine.build(NODE, {"Dockerfile": dockerfile.encode(), **with_libraries("node")})
+
+
+def with_libraries(name: str) -> dict[str, bytes]:
+    """A program of this machine and its libraries, as an image gets them."""
+    path = program(name)
+    files = {name: Path(path).resolve().read_bytes()}
+    needed = subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout
+    for library in re.findall(r"=> (/\S+)", needed):
+        files[f"lib/{Path(library).name}"] = Path(library).read_bytes()
+    return files
 
 
 def _package_files(names: Iterable[str]) -> Iterator[tuple[Path, Path]]:

@@ -8,6 +8,7 @@ import shutil
 DEBIAN_PACKAGES = {
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
     "dnsmasq": "dnsmasq-base",
+    "dockerd": "docker.io",
     "curl": "curl",
     "gcc": "gcc libc6-dev",
     "git": "git",
