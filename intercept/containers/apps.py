@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from intercept.containers import leftovers
 from intercept.containers.app import Around, ContainerApp
@@ -14,26 +15,25 @@ from testset.errors import ContainerError
 
 
 def sweep(told: Callable[[str], None]) -> None:
-    """Remove what an rr that was killed has left in Docker. Costs nothing where there is nothing."""
-    engine: Engine | None = None
-    try:
-        for one in leftovers.abandoned():
-            engine = engine or Engine()
-            if leftovers.clean(engine, one):
-                told("Removed what an rr that was cut off had left in Docker.")
-            one.release()
-    except ContainerError as error:
-        told(f"What an rr that was cut off has left in Docker is still there: {error}")
-    finally:
-        if engine is not None:
-            engine.close()
+    """Remove what an rr that was killed has left, in the engine that it used. Costs nothing where there is nothing."""
+    for one in leftovers.abandoned():
+        try:
+            with closing(Engine(one.facts.get("engine") or "")) as engine:
+                removed = leftovers.clean(engine, one)
+        except ContainerError as error:
+            told(f"What an rr that was cut off has left in Docker is still there: {error}")
+            one.leave()
+            continue
+        one.release()
+        if removed:
+            told("Removed what an rr that was cut off had left in Docker.")
 
 
 def open_app(command: ComposeUp | DockerRun, wanted: str | None, around: Around) -> ContainerApp:
     """Look at what a docker command would start; `wanted`: the name of the app. Nothing is changed yet."""
     engine = Engine()
     try:
-        claim = leftovers.claim()
+        claim = leftovers.claim(engine.host)
     except BaseException:
         engine.close()
         raise

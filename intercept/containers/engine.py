@@ -23,12 +23,12 @@ _ERRORS = 2  # which of a program's outputs a piece is of
 
 
 class Engine:
-    """A connection to the engine that the `docker` command would use."""
+    """A connection to the engine that the `docker` command would use, or to the one at `host`."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "") -> None:
         import docker
 
-        host = os.environ.get("DOCKER_HOST") or _of_context()
+        self.host = host = host or where()
         with _told("The Docker engine cannot be reached", "Start Docker, or see what `docker info` says."):
             self.client: Any = (
                 docker.DockerClient(base_url=host, timeout=_TIMEOUT) if host else docker.from_env(timeout=_TIMEOUT)
@@ -203,14 +203,16 @@ class Pipe:
             self._answer.close()
 
 
-def _of_context() -> str | None:
-    """The engine that `docker context use` has chosen."""
+def where() -> str:
+    """The address of the engine that the `docker` command would use; empty: the usual one."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
     try:
         done = subprocess.run(["docker", "context", "inspect"], capture_output=True, text=True, timeout=10, check=False)
-        host = json.loads(done.stdout)[0]["Endpoints"]["docker"]["Host"] if done.returncode == 0 else None
+        chosen = json.loads(done.stdout)[0]["Endpoints"]["docker"]["Host"] if done.returncode == 0 else None
     except (OSError, ValueError, LookupError, subprocess.TimeoutExpired):
-        return None
-    return host if isinstance(host, str) and host else None
+        return ""
+    return chosen if isinstance(chosen, str) else ""
 
 
 @contextmanager

@@ -41,15 +41,21 @@ class Claim:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self.lock)
 
+    def leave(self) -> None:
+        """Something is left, for another rr to remove."""
+        os.close(self.lock)
 
-def claim() -> Claim:
-    """For a new run."""
+
+def claim(host: str) -> Claim:
+    """For a new run with the engine at `host`."""
     token = secrets.token_hex(4)
     path = memory.base_folder() / f"{_MARK}{token}"
     path.mkdir(mode=0o700)
     held = memory.lock(path / "lock")
     assert held is not None
-    return Claim(path, held, token)
+    made = Claim(path, held, token)
+    made.note(engine=host)
+    return made
 
 
 def private(path: pathlib.Path, content: bytes) -> None:
