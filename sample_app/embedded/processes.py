@@ -1,17 +1,28 @@
-"""Processes of the shop: started with a log of their own, waited for until they answer, and ended whatever happens."""
+"""Processes of the shop: started with a log of their own, waited for until they answer, and ended whatever happens.
+
+Also when whoever started them is killed: then the kernel asks them to end (Linux only; elsewhere they stay).
+"""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 START_CEILING = 60.0  # seconds
 END_CEILING = 15.0
 LINES_SHOWN = 12
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # looked up before there is a fork
 
 
 class ShopError(Exception):
@@ -37,6 +48,26 @@ def require_free(port: int, option: str) -> None:
             ) from error
 
 
+def die_with(parent: int) -> None:
+    """In a new process, before its program is loaded: SIGTERM comes when `parent`, which has started it, is gone."""
+    if PRCTL is not None:
+        PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:  # gone already
+            os._exit(1)
+
+
+@contextmanager
+def removed_afterwards(folder: Path) -> Iterator[None]:
+    """By a process that waits for the end of this one, so that a kill leaves nothing either."""
+    # a few times: a database that is ending may still write
+    script = 'cat >/dev/null; n=0; until rm -rf "$0" 2>/dev/null || [ $((n += 1)) -gt 100 ]; do sleep 0.1; done'
+    remover = subprocess.Popen(["sh", "-c", script, str(folder)], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield
+    finally:
+        remover.communicate()
+
+
 @dataclass(slots=True)
 class Child:
     """A process that was started, and the log that it writes."""
@@ -49,13 +80,11 @@ class Child:
     def start(cls, name: str, command: Sequence[str], env: Mapping[str, str], log: Path | None) -> Child:
         """`log` is None when it is to write to the terminal."""
         # a session of its own: Ctrl-C reaches the shop alone, which then ends its processes one after the other
-        if log is None:
-            process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, start_new_session=True)
-        else:
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-                )
+        with nullcontext() if log is None else log.open("wb") as output:
+            process = subprocess.Popen(
+                command, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                preexec_fn=partial(die_with, os.getpid()),
+            )  # fmt: skip
         return cls(name, process, log)
 
     def wait_until(self, ready: Callable[[], bool]) -> None:

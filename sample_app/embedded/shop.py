@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shlex
-import shutil
 import signal
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from sample_app.embedded import database
-from sample_app.embedded.processes import Child, ShopError, listens, require_free
+from sample_app.embedded.processes import Child, ShopError, listens, removed_afterwards, require_free
 from sample_app.shared import settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -69,7 +68,7 @@ def opened(shop: Shop) -> Iterator[Sequence[Child]]:
     require_ports(shop)
     folder = Path(tempfile.mkdtemp(prefix="shop-"))
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.enter_context(removed_afterwards(folder))
         try:
             yield start(shop, folder, stack)
         finally:

@@ -15,6 +15,7 @@ from sample_app import traffic
 from tests.harness.mysql_servers import MYSQL, PASSWORD, USER, Servers
 from tests.harness.network import free_port, listens
 from tests.harness.processes import Running
+from tests.harness.waiting import eventually
 from tests.sample_app.open_shop import (
     REPOSITORY,
     command,
@@ -119,6 +120,17 @@ def test_a_service_that_ends_closes_the_shop(tmp_path: Path) -> None:
         assert shop.running.wait() == 1
         assert "order_service has ended, with exit code -9: the shop closes." in shop.running.output
     assert not list(shop.temporary.iterdir())
+
+
+def test_a_shop_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded") as shop:
+        port = str(shop.ports["mysql"])
+        assert len(processes_with(port)) > 1
+        shop.running.process.kill()
+        assert shop.running.wait() == -9
+    eventually(lambda: not any(listens(number) for number in shop.ports.values()), lambda: "the ports are free", 10)
+    eventually(lambda: not list(shop.temporary.iterdir()), lambda: "its folder is removed", 10)
+    eventually(lambda: not processes_with(port), lambda: f"its processes have ended: {processes_with(port)}", 10)
 
 
 def test_a_mysql_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
