@@ -196,4 +196,20 @@ def _is_random(text: str, least: int) -> bool:
         return False
     if not digits and (size < 16 or common > pairs * 0.4):
         return False
-    return common <= pairs * 0.55 and changes >= (2 if size < 16 else 3 if size < 24 else 4)
+    if common <= pairs * 0.55 and changes >= (2 if size < 16 else 3 if size < 24 else 4):
+        return True
+    return size >= (16 if digits else 20) and upper and lower and _surprise(text) < -1
+
+
+def _surprise(text: str) -> float:
+    """How much rather a person than chance wrote this: chance changes between digits and letters of both cases at every
+    second character, a person at every fifth; and a person writes words. Each is a logarithm of the two likelihoods."""
+    likelihood = 0.0
+    for piece in _SEPARATED.findall(text):
+        changes = len(_CLASS.findall(piece)) - 1
+        likelihood += 0.51 * (len(piece) - 1 - changes) - 0.79 * changes
+        for word in _LETTERS.findall(piece.lower()):
+            pairs = len(word) - 1
+            common = sum(word[i : i + 2] in _COMMON_PAIRS for i in range(pairs))
+            likelihood += 0.9 * (2 * common - pairs)
+    return likelihood

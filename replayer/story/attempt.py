@@ -7,6 +7,7 @@ when the attempt is taken.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -20,6 +21,7 @@ from replayer.story.times import Clocks, same_offset
 
 _WIDEST = 96  # characters of a value in a message
 _NOTHING = "nothing"
+_MAY_BE = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z_-]{16,}")  # a token
 
 
 class Attempt:
@@ -72,12 +74,14 @@ class Attempt:
         return None
 
     def follow_whole(self, recorded: Value, actual: Value, place: str) -> None:
-        """A token may begin or end with what looks like a word (`N_zUTz…`): if what stands out in it was made up, and
-        there is no such text around it now, it is the token as a whole that is called otherwise."""
+        """A token may begin or end with what looks like a word (`N_zUTz…`), and one in a thousand looks like words as a
+        whole: if what stands out in it was made up, and there is no such text around it now, it is the token as a whole
+        that is called otherwise."""
         then, now = recorded.value, actual.value
-        if not isinstance(then, str) or not isinstance(now, str) or len(then) != len(now):
+        if not isinstance(then, str) or not isinstance(now, str) or len(then) != len(now) or self._given(now):
             return
-        if looks_generated(then) != "token" or looks_generated(now) != "token" or self._given(now):
+        kinds = {looks_generated(then), looks_generated(now)}
+        if kinds != {"token"} and not (kinds == {"token", None} and _MAY_BE.fullmatch(then) and _MAY_BE.fullmatch(now)):
             return
         origins = [self._story.made_up.get(atom) for atom in template(recorded).atoms]
         if any(one is None or one.time for one in origins):
