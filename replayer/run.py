@@ -153,7 +153,7 @@ class SetRun:
                 self._travel.depart(stage, replay)
                 stage.start(plan.command, plan.app_environment, plan.folder, None if plan.show_output else self._log)
                 try:
-                    await self._ready(stage, chosen[0])
+                    await self._ready(stage, chosen)
                     outcome.warnings.extend(self._travel.arrive(stage, replay))
                     await self._tests(stage, replay, answers, chosen)
                     await self._linger(stage)
@@ -212,28 +212,36 @@ class SetRun:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    async def _ready(self, stage: Scene, first: TestCase) -> None:
-        """Wait until the app listens where the first test goes, and answers the health URL if there is one."""
+    async def _ready(self, stage: Scene, chosen: Sequence[TestCase]) -> None:
+        """Wait until the app listens wherever the tests go, and answers the health URL if there is one.
+
+        Where the first test goes it has to listen. Another port that does not open in time is for its tests to tell.
+        """
         plan = self._plan
-        port = self._port(first)
         deadline = time.monotonic() + plan.delay
+        first, *others = dict.fromkeys(map(self._port, chosen))
+        if not await self._listens(stage, first, deadline):
+            if plan.base_path:
+                raise AppNotReadyError(f"Nothing answers at {plan.base_path}.", remedy="Start the app first.")
+            seen = ", ".join(sorted(f"{one.host}:{one.port}" for one in stage.listeners()))
+            raise AppNotReadyError(
+                f"The app did not listen on port {first} within {plan.delay:g} s"
+                + (f"; it listens on {seen}." if seen else ".")
+            )
+        for port in others:
+            await self._listens(stage, port, deadline)
+        if plan.health_url and not self._stopped():
+            await self._healthy(stage, plan.health_url, deadline)
+
+    async def _listens(self, stage: Scene, port: int, deadline: float) -> bool:
+        """Whether the app listens there in time; a run that is stopped waits no longer."""
         while True:
             self._check_alive(stage)
-            if stage.listens(port):
-                break
+            if stage.listens(port) or self._stopped():
+                return True
             if time.monotonic() > deadline:
-                if plan.base_path:
-                    raise AppNotReadyError(f"Nothing answers at {plan.base_path}.", remedy="Start the app first.")
-                seen = ", ".join(sorted(f"{one.host}:{one.port}" for one in stage.listeners()))
-                raise AppNotReadyError(
-                    f"The app did not listen on port {port} within {plan.delay:g} s"
-                    + (f"; it listens on {seen}." if seen else ".")
-                )
-            if self._stopped():
-                return
+                return False
             await asyncio.sleep(_POLL)
-        if plan.health_url:
-            await self._healthy(stage, plan.health_url, deadline)
 
     async def _healthy(self, stage: Scene, url: str, deadline: float) -> None:
         from urllib.parse import urlsplit

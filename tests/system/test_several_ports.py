@@ -1,0 +1,52 @@
+"""An app that opens several ports, one after the other: recorded as one, and replayed once all of them are open."""
+
+from __future__ import annotations
+
+import textwrap
+import urllib.request
+from functools import partial
+
+import pytest
+
+from tests.harness.network import free_port, listens
+from tests.harness.rr_command import RR
+
+pytestmark = pytest.mark.system
+
+APP = """
+    import sys, threading, time
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    class Hello(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+
+    def serve(port):
+        ThreadingHTTPServer(("127.0.0.1", port), Hello).serve_forever()
+
+    first, *others = map(int, sys.argv[1:])
+    threading.Thread(target=serve, args=(first,)).start()
+    for port in others:
+        time.sleep(0.4)
+        threading.Thread(target=serve, args=(port,)).start()
+"""
+
+
+def test_the_tests_begin_when_all_ports_are_open(rr: RR) -> None:
+    ports = [free_port(), free_port(), free_port()]
+    (rr.folder / "app.py").write_text(textwrap.dedent(APP))
+    with rr.record(f"python app.py {' '.join(map(str, ports))}") as recording:
+        for port in ports:
+            recording.until(partial(listens, port), f"the app listens on {port}")
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+    replay = rr.test()
+    assert replay.code == 0, replay.output
+    assert "3 passed" in replay.output
+
+    # one that does not open any more is red, and does not keep the others from their turn
+    replay = rr.test("-c", f"python app.py {ports[0]} {ports[1]}", "--delay", "2s")
+    assert replay.code == 1, replay.output
+    assert "2 passed, 1 failed" in replay.output
+    assert "the app cannot be reached" in replay.output
