@@ -12,6 +12,9 @@ from testset.errors import ProtocolError
 if TYPE_CHECKING:
     import ssl
 
+_TO_READ = 0.02  # seconds
+_TURNS = 250
+
 
 class Line:
     """Writes for the app, and reads what came from it."""
@@ -53,11 +56,18 @@ class Line:
 
     def hang_up(self, *, reset: bool) -> None:
         if reset:
-            sock = self.transport.get_extra_info("socket")
-            if sock is not None:  # a channel to a container is reset by being aborted
-                reset_when_closed(sock)
-            self.transport.abort()
+            asyncio.get_running_loop().call_later(_TO_READ, self._reset, _TURNS)
             return
         if self._secure is not None:
             self.transport.write(self._secure.finish())
         self.transport.close()
+
+    def _reset(self, turns: int) -> None:
+        """Once the app has what was said before: a reset that overtakes it would be seen as another one."""
+        if turns and not self.transport.is_closing() and self.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(_TO_READ, self._reset, turns - 1)
+            return
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:  # a channel to a container is reset by being aborted
+            reset_when_closed(sock)
+        self.transport.abort()

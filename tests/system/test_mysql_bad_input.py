@@ -100,6 +100,7 @@ def cutting(server: Server, most: int, *, rude: bool) -> Iterator[int]:
                     (upstream if one is client else client).sendall(data)
                     left -= len(data) if one is upstream else 0
             if rude:
+                select.select([client], [], [], 0.05)  # a reset that overtakes what was said is seen as an end by some
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def accept() -> None:
