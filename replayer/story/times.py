@@ -17,6 +17,7 @@ DAY = 86_400 * SECOND
 
 # A number is a time only near the clock of its test: an order number of ten digits is none.
 _NEAR = 400 * DAY
+_QUARTER = 900 * SECOND  # zones are whole quarters of an hour away from UTC
 _UNITS = {10: SECOND, 13: 1_000_000, 16: 1_000, 19: 1}  # digits of an epoch's integer part: nanoseconds a unit
 
 _ISO = re.compile(
@@ -69,8 +70,21 @@ def same_offset(recorded: str, now: str, clocks: Clocks, tolerance_ns: int) -> b
         return False
     if _digits(recorded) != _digits(now):  # seconds are no milliseconds
         return False
+    if then.grain == DAY:
+        return (today.ns - then.ns) // DAY in _days_between(clocks, tolerance_ns)
     drift = (today.ns - clocks.now_ns) - (then.ns - clocks.recorded_ns)
     return abs(drift) <= max(tolerance_ns, then.grain, today.grain)
+
+
+def _days_between(clocks: Clocks, tolerance_ns: int) -> set[int]:
+    """How many days later a date may be. What is made of the clock is a zone or some hours away from it, in whole
+    quarters: the date changes when one of them begins, and else stays as it is, or moves by whole days."""
+    moved = {
+        (now_ns // _QUARTER) - (recorded_ns // _QUARTER)
+        for recorded_ns in (clocks.recorded_ns, clocks.recorded_ns + tolerance_ns)
+        for now_ns in (clocks.now_ns, clocks.now_ns + tolerance_ns)
+    }
+    return {days for quarters in moved for days in (quarters * _QUARTER // DAY, -(-quarters * _QUARTER // DAY))}
 
 
 def _digits(text: str) -> int:

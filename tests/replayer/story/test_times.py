@@ -58,5 +58,24 @@ def test_a_date_is_no_moment() -> None:
     assert not same_offset("2025-09-04", "2025-09-04T12:00:00Z", Clocks(NOON, NOON), tolerance_ns=5 * SECOND)
 
 
+def test_a_date_is_the_same_day_while_the_clock_is_where_it_was() -> None:
+    a_bit_later = Clocks(NOON + 60 * SECOND, NOON + 61 * SECOND)
+    for day, same in (("2025-09-03", False), ("2025-09-04", True), ("2025-09-05", False)):
+        assert same_offset("2025-09-04", day, a_bit_later, tolerance_ns=5 * SECOND) is same, day
+
+
+def test_a_date_may_change_where_a_day_may_begin() -> None:
+    """Midnight is somewhere at each full quarter of an hour."""
+    about_noon = Clocks(NOON - SECOND, NOON + SECOND)
+    assert same_offset("2025-09-04", "2025-09-05", about_noon, tolerance_ns=5 * SECOND)
+    assert not same_offset("2025-09-04", "2025-09-06", about_noon, tolerance_ns=5 * SECOND)
+
+
+@pytest.mark.parametrize(("day", "same"), [(6, False), (7, True), (8, True), (9, False)])
+def test_without_time_travel_a_date_moves_with_the_clock(day: int, same: bool) -> None:
+    three_days_and_an_hour = Clocks(NOON, NOON + (3 * 86_400 + 3_600) * SECOND)
+    assert same_offset("2025-09-04", f"2025-09-{day:02}", three_days_and_an_hour, tolerance_ns=5 * SECOND) is same
+
+
 def test_seconds_are_no_milliseconds() -> None:
     assert not same_offset("1756987200250", "1756987200", Clocks(NOON, NOON), 5 * SECOND)
