@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from protocols.furniture import Value
@@ -17,28 +18,59 @@ _SPACE = re.compile(r"\s+")
 _ACTION = re.compile(r"(?:^|&)Action=([A-Za-z]+)")
 
 
-def align(old: Sequence[Document], new: Sequence[Document], sameness: Sameness) -> list[tuple[int | None, int | None]]:
-    """Pairs of indexes in the order of the old ones, each new one without a partner after the one that it followed."""
-    groups: dict[Any, list[int]] = defaultdict(list)
-    for index, document in enumerate(new):
-        groups[signature(document)].append(index)
+def align(
+    old: Sequence[Document],
+    new: Sequence[Document],
+    sameness: Sameness,
+    related: Callable[[Document, Document], bool] = lambda _old, _new: True,
+) -> list[tuple[int | None, int | None]]:
+    """Pairs of indexes in the order of the old ones, each new one without a partner after the one that it followed.
+
+    The strictest first: the same question in the words of the old recording, then one that differs in nothing but
+    values that nobody has met yet, then the same sort of question. `related` ones go before others.
+    """
+    shared = _atoms(old) & _atoms(new)
+    old_keys: Sequence[Hashable]
+    new_keys: Sequence[Hashable]
     partner: dict[int, int] = {}
-    for index, document in enumerate(old):  # the same question first, whatever the order
-        waiting = groups.get(signature(document), [])
-        same = next((one for one in waiting if _asked(new[one], sameness) == _asked(document, None)), None)
-        if same is not None:
-            waiting.remove(same)
-            partner[index] = same
-    for index, document in enumerate(old):
-        waiting = groups.get(signature(document), [])
-        if index not in partner and waiting:
-            partner[index] = waiting.pop(0)
-    pairs: list[tuple[int | None, int | None]] = [(index, partner.get(index)) for index in range(len(old))]
-    for index in range(len(new)):
-        if index not in partner.values():
+    for old_keys, new_keys in (
+        ([question(one) for one in old], [question(one, sameness) for one in new]),
+        (
+            [_key(one, sameness.in_outline(asked(one), shared)) for one in old],
+            [_key(one, sameness.in_outline(asked(one), shared, new=True)) for one in new],
+        ),
+        ([signature(one) for one in old], [signature(one) for one in new]),
+    ):
+        taken = set(partner.values())
+        waiting: dict[Hashable, list[int]] = defaultdict(list)
+        for index, key in enumerate(new_keys):
+            if index not in taken:
+                waiting[key].append(index)
+        for is_partner in (related, _anything):
+            for index, key in enumerate(old_keys):
+                if index in partner or not waiting.get(key):
+                    continue
+                found = next((one for one in waiting[key] if is_partner(old[index], new[one])), None)
+                if found is not None:
+                    waiting[key].remove(found)
+                    partner[index] = found
+    return _in_order(partner, len(old), len(new))
+
+
+def _in_order(partner: Mapping[int, int], old: int, new: int) -> list[tuple[int | None, int | None]]:
+    pairs: list[tuple[int | None, int | None]] = [(index, partner.get(index)) for index in range(old)]
+    taken = set(partner.values())
+    for index in range(new):
+        if index not in taken:
             before = [at for at, (_, one) in enumerate(pairs) if one is not None and one < index]
             pairs.insert(before[-1] + 1 if before else 0, (None, index))
     return pairs
+
+
+def question(document: Document, sameness: Sameness | None = None) -> Hashable:
+    """What a document asks for, with all its values, in the words of the old recording."""
+    whole = asked(document)
+    return _key(document, whole if sameness is None else sameness.renamed(whole))
 
 
 def signature(document: Document) -> tuple[str, str]:
@@ -69,10 +101,30 @@ def _bare(text: str) -> str:
     return _LITERALS.sub("?", "?".join(parts.texts))
 
 
-def _asked(document: Document, sameness: Sameness | None) -> Any:
-    """The request itself, in the words of the old recording."""
+def asked(document: Document) -> Any:
+    """The request itself."""
     spec = document.spec
-    asked = spec.get("req") or spec.get("requests") or spec.get("request")
-    if isinstance(asked, dict):
-        asked = {key: value for key, value in asked.items() if key != "timestamp"}
-    return asked if sameness is None else sameness.renamed(asked)
+    request = spec.get("req") or spec.get("requests") or spec.get("request")
+    return (
+        {key: value for key, value in request.items() if key != "timestamp"} if isinstance(request, dict) else request
+    )
+
+
+def _key(document: Document, request: Any) -> Hashable:
+    return document.kind, json.dumps(request, sort_keys=True, default=repr)
+
+
+def _atoms(documents: Iterable[Document]) -> set[str]:
+    return {atom for one in documents for text in _texts(asked(one)) for atom in template(Value("", text)).atoms}
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, (dict, list)):
+        for one in tree.values() if isinstance(tree, dict) else tree:
+            yield from _texts(one)
+
+
+def _anything(_old: Document, _new: Document) -> bool:
+    return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,24 @@ class Sameness:
         if isinstance(new, list):
             return [self.renamed(value) for value in new]
         return new
+
+    def in_outline(self, value: Any, shared: AbstractSet[str], *, new: bool = False) -> Any:
+        """A value without what was made up and not met yet, in the words of the old recording: equal for two values
+        that may be the same. `shared`: atoms that both recordings have."""
+        if isinstance(value, str):
+            parts = template(Value("", value))
+            known = self._old_of if new else self._new_of
+            atoms = [
+                (self._old_of[one] if new else one) if one in known else one if one in shared else "?"
+                for one in parts.atoms
+            ]
+            texts = [self._with_old_ids(text) for text in parts.texts] if new else parts.texts
+            return "".join(text + atom for text, atom in zip(texts, [*atoms, ""], strict=True))
+        if isinstance(value, Mapping):
+            return {key: self.in_outline(one, shared, new=new) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self.in_outline(one, shared, new=new) for one in value]
+        return value
 
     def _same_text(self, old: str, new: str, near: Near) -> bool:
         was, now = template(Value("", old)), template(Value("", new))
@@ -118,7 +137,10 @@ class Sameness:
         """Whether the texts are the same once numbers that are known as ids are called as before."""
         if not _WHOLE.search(new):
             return False
-        return _WHOLE.sub(lambda found: self._old_of.get(found[0], found[0]), str(self.renamed(new))) == old
+        return self._with_old_ids(str(self.renamed(new))) == old
+
+    def _with_old_ids(self, text: str) -> str:
+        return _WHOLE.sub(lambda found: self._old_of.get(found[0], found[0]), text)
 
     def _learn(self, old: str, new: str) -> bool:
         """Take a pair for the same from now on; false if one of them is known to stand for another."""

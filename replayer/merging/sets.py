@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
 from replayer.compare import noise_of_test
 from replayer.compare.noise import Noise
-from replayer.merging.alignment import align
+from replayer.merging.alignment import align, question
+from replayer.merging.owners import Owners, owner_of
 from replayer.merging.sameness import Near, Sameness
 from replayer.merging.trees import Merger
 from replayer.story.times import Clocks
 from testset.model import Document
 
-_STANDING = ("startup", "background")  # asked any number of times: what is not asked this time may be the next
 _PASSES = (
     2  # the first only learns: a value may be met where nothing tells that it is made up, before it is where it does
 )
@@ -75,30 +77,25 @@ class _Merging:
         self._new = new
         self._new_of = new_of
         self._sameness = sameness
-        self._numbers: dict[str, int] = {}
-        for document in old.mocks:
-            owner, _, number = document.name.rpartition(".")
-            if number.isdigit():
-                self._numbers[owner] = max(self._numbers.get(owner, 0), int(number))
+        self._owners = Owners(old.tests, new.tests, new_of)
+        self._owner_now = {one.name: self._owners.in_old_names(owner_of(one)) for one in new.mocks}
+        self._pools: list[list[MergedMock]] = []  # what was matched together; what is new still has its own name
+        self._gone: list[Document] = []
 
     def all(self) -> Merged:
         tests: dict[str, Document] = {}
-        mocks: dict[str, list[MergedMock]] = {}
-        removed: list[str] = []
-        owners = list(dict.fromkeys(_owner(one) for one in self._old.mocks))
-        fresh = [self._old_owner(_owner(one)) for one in self._new.mocks]
-        known = set(self._new_of) | {owner for owner in owners if owner not in self._old.tests}
-        for owner in dict.fromkeys([*_in_order(owners, self._old.tests), *(one for one in fresh if one)]):
-            if owner in self._old.tests and owner not in known:
-                mocks[owner] = [MergedMock(one, one) for one in self._old.mocks if _owner(one) == owner]
-                continue
-            mocks[owner] = self._mocks(owner, removed)
-            if owner in self._new_of:
-                self._test(owner, tests)
-        for name in self._new_of:
-            if name not in mocks:
-                self._test(name, tests)
-        return Merged(tests, self._ordered(mocks), removed)
+        owners = dict.fromkeys((*map(owner_of, self._old.mocks), *self._owner_now.values()))
+        # start-up first, then the tests, and of each its response before its mocks: so ids are met where they are sure
+        for owner in owners:
+            if owner and not self._owners.tests_of(owner):
+                self._match({owner})
+        for family in self._owners.families(owners):
+            for name in family:
+                if name in self._new_of:
+                    self._test(name, tests)
+            self._match({owner for owner in owners if set(self._owners.tests_of(owner)) & set(family)})
+        self._follow()
+        return Merged(tests, self._ordered(), [one.name for one in self._gone])
 
     def _test(self, name: str, tests: dict[str, Document]) -> None:
         old, new = self._old.tests[name], self._new.tests[self._new_of[name]]
@@ -113,67 +110,105 @@ class _Merging:
         if document != old:
             tests[name] = document
 
-    def _mocks(self, owner: str, removed: list[str]) -> list[MergedMock]:
-        old = [one for one in self._old.mocks if _owner(one) == owner]
-        new = [one for one in self._new.mocks if self._old_owner(_owner(one)) == owner]
-        stays = owner in _STANDING or owner not in self._old.tests
-        merger = Merger(self._sameness, self._near(owner))
-        found: list[MergedMock] = []
-        for was, now in align(old, new, self._sameness):
+    # -- mocks ---------------------------------------------------------------------------------------------------
+
+    def _match(self, owners: AbstractSet[str]) -> None:
+        """The mocks of these owners, in both recordings."""
+        old = [one for one in self._old.mocks if owner_of(one) in owners]
+        new = [one for one in self._new.mocks if self._owner_now[one.name] in owners]
+        pool: list[MergedMock] = []
+        for was, now in align(old, new, self._sameness, self._is_related):
             if was is not None and now is not None:
-                spec = merger.merge(old[was].spec, new[now].spec)
-                found.append(MergedMock(replace(old[was], spec=spec), old[was]))
-            elif was is not None and stays:
-                found.append(MergedMock(old[was], old[was]))
+                pool.append(MergedMock(self._merged(old[was], new[now]), old[was]))
+            elif was is not None and self._may_be_silent(owner_of(old[was])):
+                pool.append(MergedMock(old[was], old[was]))
             elif was is not None:
-                removed.append(old[was].name)
+                self._gone.append(old[was])
             elif now is not None:
-                spec = self._sameness.renamed(new[now].spec)
-                found.append(MergedMock(replace(new[now], name=self._next(owner), spec=spec), None))
+                pool.append(MergedMock(new[now], None))
+        self._pools.append(pool)
+
+    def _is_related(self, old: Document, new: Document) -> bool:
+        """Whether a test may have asked for both."""
+        now = self._owner_now[new.name]
+        return owner_of(old) == now or bool(set(self._owners.tests_of(owner_of(old))) & set(self._owners.tests_of(now)))
+
+    def _may_be_silent(self, owner: str) -> bool:
+        """What belongs to no test may be asked for the next time, and of a test that was not recorded anew nothing is
+        known."""
+        tests = self._owners.tests_of(owner)
+        return not tests or any(name not in self._new_of for name in tests)
+
+    def _merged(self, old: Document, new: Document) -> Document:
+        merger = Merger(self._sameness, self._near(self._owner_now[new.name], owner_of(old)))
+        return replace(old, spec=merger.merge(old.spec, new.spec))
+
+    def _follow(self) -> None:
+        """What is asked any number of times (at the start, by a poller) may fall into a test, or out of one. The same
+        question with the same answer is then no change."""
+        old, new = (
+            self._standing(self._old.mocks, owner_of, None),
+            self._standing(self._new.mocks, lambda one: self._owner_now[one.name], self._sameness),
+        )
+        taken: set[str] = set()
+        for was in tuple(self._gone):
+            now = next((one for one in new[question(was)] if self._merged(was, one) == was), None)
+            if now is not None:
+                self._gone.remove(was)
+                self._pools.append([MergedMock(was, was)])
+                taken.add(now.name)
+
+        def is_known(now: Document) -> bool:
+            return now.name in taken or any(self._merged(was, now) == was for was in old[question(now, self._sameness)])
+
+        self._pools = [
+            [one for one in pool if one.old is not None or not is_known(one.document)] for pool in self._pools
+        ]
+
+    def _standing(
+        self, mocks: Iterable[Document], owner: Callable[[Document], str], sameness: Sameness | None
+    ) -> Mapping[Hashable, list[Document]]:
+        """Those that belong to no test, by what they ask."""
+        found: dict[Hashable, list[Document]] = defaultdict(list)
+        for one in mocks:
+            if not self._owners.tests_of(owner(one)):
+                found[question(one, sameness)].append(one)
         return found
 
-    def _ordered(self, mocks: Mapping[str, list[MergedMock]]) -> list[MergedMock]:
-        """In the order of the old file; what is new, behind what it followed."""
+    def _ordered(self) -> list[MergedMock]:
+        """In the order of the old file; what is new, as the next of its owner's, behind what it followed."""
         place = {document.name: index for index, document in enumerate(self._old.mocks)}
+        numbers: dict[str, int] = defaultdict(int)
+        for name in place:
+            owner, _, last = name.rpartition(".")
+            numbers[owner] = max(numbers[owner], int(last) if last.isdigit() else 0)
         keyed: list[tuple[float, int, MergedMock]] = []
-        for group in mocks.values():
+        for pool in self._pools:
             at = -1.0
-            first = next((place[one.old.name] for one in group if one.old is not None), len(place))
-            for number, one in enumerate(group):
+            first = next((place[one.old.name] for one in pool if one.old is not None), len(place))
+            for number, one in enumerate(pool):
                 at = place[one.old.name] if one.old is not None else (at if at >= 0 else first - 0.5)
+                if one.old is None:
+                    owner = self._owner_now[one.document.name]
+                    numbers[owner] += 1
+                    spec = self._sameness.renamed(one.document.spec)
+                    one = replace(one, document=replace(one.document, name=f"{owner}.{numbers[owner]}", spec=spec))
                 keyed.append((at, number, one))
         return [one for _, _, one in sorted(keyed, key=lambda entry: entry[:2])]
 
-    def _near(self, owner: str) -> Near:
-        first_old = min(self._old.started_ns.values(), default=0)
-        first_new = min(self._new.started_ns.values(), default=0)
-        if owner not in self._new_of:
-            return Near(Clocks(first_old, first_new))
-        old = self._old.started_ns.get(owner, first_old)
-        return Near(Clocks(old, self._new.started_ns.get(self._new_of[owner], first_new)))
-
-    def _old_owner(self, owner: str) -> str:
-        """Who owns a new mock, by the old name."""
-        back = {new: old for old, new in self._new_of.items()}
-        return back.get(owner, "" if owner in self._new.tests else owner)
-
-    def _next(self, owner: str) -> str:
-        self._numbers[owner] = self._numbers.get(owner, 0) + 1
-        return f"{owner}.{self._numbers[owner]}"
+    def _near(self, *owners: str) -> Near:
+        """The clocks of the first test that one of these owners stands for, else of the beginning."""
+        for name in (name for owner in owners for name in self._owners.tests_of(owner)):
+            new = self._new_of.get(name, "")
+            if name in self._old.started_ns and new in self._new.started_ns:
+                return Near(Clocks(self._old.started_ns[name], self._new.started_ns[new]))
+        return Near(
+            Clocks(min(self._old.started_ns.values(), default=0), min(self._new.started_ns.values(), default=0))
+        )
 
 
 def _exchange(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key in ("req", "resp", "ending")}
-
-
-def _owner(document: Document) -> str:
-    return document.name.rpartition(".")[0]
-
-
-def _in_order(owners: Sequence[str], tests: Mapping[str, Document]) -> list[str]:
-    """Start-up first, then the tests: as the values were met."""
-    order = list(tests)
-    return sorted(owners, key=lambda owner: order.index(owner) if owner in tests else -1)
 
 
 def _is_noisy(noise: Noise, place: tuple[Any, ...], value: str | None) -> bool:
