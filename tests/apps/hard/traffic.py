@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from tests.harness.mysql_servers import DATABASE, Server
 from tests.harness.network import free_port
 from tests.harness.rr_command import RR
 from tests.harness.tls_server import Page, TlsServer
+from tests.harness.waiting import eventually
 
 HERE = Path(__file__).parent
 NAMES = ("nonces", "now", "sessions", "parallel")
@@ -153,6 +155,7 @@ def record(name: str, folder: Path, around: World) -> Hard:
     rr = RR(project, home).with_settings(
         **around.database.settings, SSL_CERT_FILE=str(around.root), RR_RECORD_LEARN="true"
     )
+    eventually(_no_day_may_begin, "a moment at which no day begins anywhere")
     port = free_port()
     command = " ".join(["python", "-m", f"hard.{name}", str(port), *around.arguments(name)])
     with rr.record(command, port=port) as recording:
@@ -160,6 +163,11 @@ def record(name: str, folder: Path, around: World) -> Hard:
         recording.interrupt()
         assert recording.wait(60) == 0, recording.output
     return Hard(name, rr, _tests(rr.keploy / "test-set-0"))
+
+
+def _no_day_may_begin() -> bool:
+    """Just before a full quarter of an hour it is midnight soon, somewhere: a date may be tomorrow's as well."""
+    return time.time() % 900 < 885
 
 
 def _tests(test_set: Path) -> dict[str, list[str]]:
