@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from replayer.side_files import SideFiles
 from testset.config import SetConfig
 from testset.errors import DocumentError, SecretError
 from testset.model import Document, Exchange, FileBody, Mock, Server, TestCase
+from testset.named import Recorded, line_of, named, names_of, rendered
 from testset.placeholders import names_in, placeholder
 from testset.placeholders import replace as replaced
 from testset.pruning import drop
@@ -81,6 +82,7 @@ class LoadedSet:
         self.names = Names()
         self.unreadable: dict[str, DocumentError] = {}  # tests that are well-formed documents, and cannot be sent
         self.tests: list[TestCase] = []
+        self._named: dict[str, Document] = {}  # tests that use names for values, as they are written
         for document in test_set.tests(KINDS):
             try:
                 self.tests.append(self._test(document))
@@ -113,6 +115,34 @@ class LoadedSet:
                 self.raw_in_tls.add(server)
             self._name(server.host)
             yield Mock(name=document.name, owner=owner, exchange=exchange)
+
+    def in_words_of(self, test: TestCase, values: Mapping[str, Recorded]) -> TestCase:
+        """A test with what its names stand for by now; one that uses none is as it was."""
+        document = self._named.get(test.name)
+        if document is None:
+            return test
+        document = replace(document, spec=rendered(document.spec, {**self.config.template, **values}))
+        return replace(test, exchange=self._read(room_for_kind(document.kind), document), document=document)
+
+    def as_written(self, test: str) -> Document | None:
+        """A test with its names, if it uses any."""
+        return self._named.get(test)
+
+    @property
+    def named_values(self) -> frozenset[str]:
+        """What the names in its tests stood for, where it does not look made up."""
+        names = {name for document in self._named.values() for name in names_of(document.spec)}
+        values = (self.config.template[name] for name in names)
+        return frozenset(str(value) for value in values if not looks_generated(value))
+
+    def named_by(self, tests: Collection[str]) -> set[str]:
+        """The tests whose responses say first what the names in these stand for."""
+        first: dict[str, str] = {}
+        for test, document in self._named.items():
+            for name in names_of(document.spec):
+                first.setdefault(name, test)
+        used = (self._named[test] for test in tests if test in self._named)
+        return {first[name] for document in used for name in names_of(document.spec)}
 
     def recall(self, mock: Mock) -> Callable[[], Mock]:
         """How to read a mock again: what `Story` keeps of it."""
@@ -178,6 +208,7 @@ class LoadedSet:
                 path=document.path,
                 line=document.line,
             )
+        document = self._with_recorded(document)
         return TestCase(
             name=document.name,
             exchange=self._read(room, document),
@@ -185,6 +216,24 @@ class LoadedSet:
             rr=document.spec.get("rr") or {},
             document=document,
         )
+
+    def _with_recorded(self, document: Document) -> Document:
+        """With the recorded values of the names that a person has put into it."""
+        template = self.config.template
+        names = names_of(document.spec) if template else ()
+        for name in names:
+            if name not in template:
+                raise DocumentError(
+                    f"{document.name}: nothing says what {named(name)} stood for",
+                    path=document.path,
+                    line=line_of(document, name),
+                    remedy=f"Write its recorded value into the set's config.yml (template: {{{name}: …}}), or, where "
+                    f'the text is meant as it stands, {{{{"{{{{"}}}}{name}}}}}.',
+                )
+        if not names:
+            return document
+        self._named[document.name] = document
+        return replace(document, spec=rendered(document.spec, template))
 
     def _unsealed(self, test: TestCase, part: str, bound: Bound) -> Exchange[Any, Any]:
         document = test.document

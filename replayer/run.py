@@ -26,16 +26,18 @@ from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.compare import NO_NOISE, Noise, Rules, compare
 from replayer.conversation import Answers, WayOut
 from replayer.coverage.kit import Kit
+from replayer.faults import note_faults
+from replayer.hearing import Hearing
 from replayer.loading import LoadedSet, room_of
 from replayer.report.curl import curl
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
 from replayer.scene import Elsewhere, Hermetic, OnHost, Scene
-from replayer.sending import Received, renamed, send
+from replayer.sending import Received, as_spec, renamed, send
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
 from replayer.time_travel import TimeTravel
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
-from testset.model import Ending, Exchange, ExchangeId, Server, TestCase
+from testset.model import Ending, TestCase
 
 if TYPE_CHECKING:
     from intercept.containers.app import ContainerApp
@@ -139,15 +141,16 @@ class SetRun:
                 outcome.reason = "no test of the set was chosen" if loaded.tests else "the set has no tests"
             return outcome
         mocks = loaded.mocks() if plan.is_mocked else ()
-        story = Story(loaded.tests, mocks, room_of, Options(recall=loaded.recall))
+        story = Story(loaded.tests, mocks, room_of, Options(recall=loaded.recall, named=loaded.named_values))
         replay = Replay(story)
+        self._hearing = Hearing(loaded, replay)
         self._travel = TimeTravel(story, loaded.config.clock, plan.library, plan.delay)
         names = {one.name for one in chosen}
-        self._setup = story.needed(names)
+        self._setup = _needed(names, story, loaded)
         chosen = [one for one in loaded.tests if one.name in names or one.name in self._setup]
         replay.given(_environment_values(plan.environment))
         answers = Answers(loaded, replay, outcome.warnings.append, self._way_out)
-        _note_faults(answers.faults)
+        note_faults(answers.faults)
         try:
             async with self._scene(answers) as stage:
                 self._travel.depart(stage, replay)
@@ -307,6 +310,7 @@ class SetRun:
                 await asyncio.sleep(0.1)
 
     async def _test(self, stage: Scene, replay: Replay, answers: Answers, case: TestCase) -> TestResult:
+        case = self._hearing.asked(case)
         recorded = case.exchange
         started = time.time()
         facts: dict[str, Any] = {
@@ -351,6 +355,10 @@ class SetRun:
             reasons = (*sealed, got.problem or "")
             return TestResult(verdict=verdict, reasons=reasons, took=took, **facts, **self._said(effects, answers))
         response: HttpResponse = got.response
+        case = self._hearing.answered(case, response)
+        recorded = case.exchange
+        if case.document is not None:
+            facts["expected"] = case.document.spec.get("resp")
         answer = replay.response(HTTP.response_values(recorded.response), HTTP.response_values(response))
         expected: HttpResponse = self._loaded.response(case, replay.bindings.actual) or HttpResponse(status=0)
         findings = compare(
@@ -368,7 +376,7 @@ class SetRun:
         trouble = [*answers.faults, *(dict.fromkeys(answers.sealed) if bad else ())]
         verdict = Verdict.ERRORED if trouble else Verdict.FAILED if bad else Verdict.PASSED
         if verdict is not Verdict.PASSED:
-            facts |= {"response": _spec_of(response, recorded, got), "curl": curl(recorded.request)}
+            facts |= {"response": as_spec(response, recorded.request, got), "curl": curl(recorded.request)}
         return TestResult(
             verdict=verdict,
             reasons=(*trouble, *reasons),
@@ -473,41 +481,13 @@ def _about_the_end(recorded: Ending, got: Received) -> tuple[str, ...]:
     return (got.problem or f"the answer is complete; when it was recorded, it ended: {recorded}",)
 
 
-def _note_faults(faults: list[str]) -> None:
-    """What goes wrong in rr while it serves is noted for every set that runs: it cannot be told whose it was."""
-    loop = asyncio.get_running_loop()
-    others = loop.get_exception_handler()
-
-    def note(loop: asyncio.AbstractEventLoop, facts: dict[str, Any]) -> None:
-        faults.append(_fault(facts))
-        if others is not None:
-            others(loop, facts)
-
-    loop.set_exception_handler(note)
-
-
-def _fault(facts: dict[str, Any]) -> str:
-    """What went wrong in rr itself, in a line: a bug, and to be reported as one."""
-    error = facts.get("exception")
-    what = f"{type(error).__name__}: {error}" if error is not None else str(facts.get("message", "unknown"))
-    return f"rr itself failed while it served the app ({what}); please report it, with what `rr test --debug` prints"
+def _needed(names: set[str], story: Story, loaded: LoadedSet) -> set[str]:
+    """The tests that must run before these, because they make what these speak of."""
+    found = set(names)
+    while fresh := (story.needed(found) | loaded.named_by(found)) - found:
+        found |= fresh
+    return found - names
 
 
 def _environment_values(environment: Mapping[str, str]) -> list[Value]:
     return [Value(f"environment.{name}", value) for name, value in environment.items()]
-
-
-def _spec_of(response: HttpResponse, recorded: Exchange[Any, Any], got: Received) -> Mapping[str, Any]:
-    """The actual response as a document would have it, for the report."""
-    exchange: Exchange[Any, Any] = Exchange(
-        id=ExchangeId(0, 0),
-        protocol="http",
-        inbound=True,
-        server=Server("localhost", 0),
-        request=recorded.request,
-        response=response,
-        started_ns=got.started_ns,
-        ended_ns=got.ended_ns,
-    )
-    spec: Mapping[str, Any] = HTTP.to_spec(exchange)["resp"]
-    return spec

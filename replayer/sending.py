@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from protocols.bodies import KeptBody
 from protocols.furniture import Context, Decoder, Limits
+from protocols.http import ROOM as HTTP
 from protocols.http import wire
 from protocols.http.versions import AnyDecoder
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.peer import Peer
 from testset.errors import ProtocolError
-from testset.model import Ending, Exchange, FileBody, Server, Side
+from testset.model import Ending, Exchange, ExchangeId, FileBody, Server, Side
 
 if TYPE_CHECKING:
     import ssl
@@ -94,6 +95,22 @@ async def send(
     if exchange.ending is not Ending.ANSWERED:
         problem = problem or f"the app's answer is not complete ({exchange.ending})"
     return Received(exchange.response, problem, started, time.time_ns(), exchange.ending)
+
+
+def as_spec(response: HttpResponse, request: HttpRequest, got: Received) -> Mapping[str, Any]:
+    """What has come, as a document would have it."""
+    exchange: Exchange[Any, Any] = Exchange(
+        id=ExchangeId(0, 0),
+        protocol="http",
+        inbound=True,
+        server=Server("localhost", 0),
+        request=request,
+        response=response,
+        started_ns=got.started_ns,
+        ended_ns=got.ended_ns,
+    )
+    spec: Mapping[str, Any] = HTTP.to_spec(exchange)["resp"]
+    return spec
 
 
 async def connected(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """A test set's `config.yml`: what the set needs to be replayed as it was recorded.
 
-Keploy's own keys (`preScript`, `postScript`, `appCommand`, `template`, `metadata`) are read where they mean the same,
+Keploy's own keys (`preScript`, `postScript`, `appCommand`, `metadata`) are read where they mean the same,
 and kept in any case.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 from testset.emit import dump
 from testset.errors import DocumentError
 from testset.files import reading, write_whole
+from testset.named import Recorded
 from testset.text import load
 
 _KEPLOY = {"appCommand": "command", "preScript": "pre_script", "postScript": "post_script"}
@@ -35,6 +36,7 @@ class SetConfig:
     pre_script: str | None = None  # run before the set
     post_script: str | None = None  # and after it
     recorded_by: str | None = None  # the version of rr
+    template: Mapping[str, Recorded] = field(default_factory=dict)  # what the names in its tests stood for
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -80,13 +82,14 @@ _CHECKS: dict[str, type] = {
     "pre_script": str,
     "post_script": str,
     "recorded_by": str,
+    "template": dict,
 }
 
 
 def _checked(path: Path, data: bytes, key: str, name: str, value: Any) -> Any:
     kind: Any = _CHECKS[name]
     if not isinstance(value, kind) or isinstance(value, bool):
-        words = {str: "a text", int: "a whole number", list: "a list of ports", dict: "servers and faults"}[kind]
+        words = {str: "a text", int: "a whole number", list: "a list of ports", dict: "keys and values"}[kind]
         raise DocumentError(f"`{key}` must be {words}, found {value!r}", path=path, line=_line_of(data, key))
     if name == "app_ports":
         if not all(isinstance(port, int) and 0 < port < 65536 for port in value):
@@ -94,6 +97,15 @@ def _checked(path: Path, data: bytes, key: str, name: str, value: Any) -> Any:
                 f"`{key}` must be a list of ports, found {value!r}", path=path, line=_line_of(data, key)
             )
         return tuple(value)
+    if name == "template":
+        for each, recorded in value.items():
+            if not isinstance(recorded, (str, int, float)) or isinstance(recorded, bool):
+                raise DocumentError(
+                    f"`{key}.{each}` must be a text or a number, found {recorded!r}",
+                    path=path,
+                    line=_line_of(data, key),
+                )
+        return {str(each): recorded for each, recorded in value.items()}
     if name == "certificates":
         return {str(server): str(fault) for server, fault in value.items()}
     return value

@@ -287,7 +287,8 @@ def _make_loader(base: Any) -> Any:
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             if not isinstance(key, (str, int, float, bool, type(None))):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a scalar", key_node.start_mark)
+                problem = "a key must be a scalar (a text that begins with { needs quotes)"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             if key in result:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is there twice", key_node.start_mark

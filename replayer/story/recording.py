@@ -42,6 +42,7 @@ class Options:
 
     tolerance_ns: int = 5 * SECOND  # how far a time may be from where the clock puts it
     literals: frozenset[str] = frozenset()  # values that look made up and are constants of the code or its settings
+    named: frozenset[str] = frozenset()  # values that do not look made up, and are: a person has named them
     group: Callable[[Exchange[Any, Any]], Hashable | None] = field(default=lambda exchange: None)
     """The transaction or queue group that an effect belongs to: within one, order matters."""
     recall: Callable[[Mock], Callable[[], Mock]] = field(default=lambda mock: lambda: mock)

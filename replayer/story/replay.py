@@ -18,7 +18,7 @@ file: times come with the calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Any
 
 from protocols.furniture import Difference, Room, Value
@@ -30,6 +30,7 @@ from replayer.story.deliveries import Deliveries
 from replayer.story.effects import Book, Made
 from replayer.story.findings import Answer, Effects, Finding, Found, Kind, Miss, Outstanding
 from replayer.story.lookup import Asked, Level, Lookup
+from replayer.story.named import Named
 from replayer.story.nearest import explain
 from replayer.story.recording import STANDING, STARTUP, Bucket, Entry, Story
 from replayer.story.spelling import one_spelling
@@ -47,6 +48,7 @@ class Replay:
     def __init__(self, story: Story) -> None:
         self.story = story
         self.bindings = Bindings()
+        self._named = Named(story.options.named)
         self._times: dict[str, str] = {}  # made-up times, and what they were last
         self._given: set[str] = set()
         self._claimed: set[int] = set()  # positions of entries that have answered
@@ -107,6 +109,14 @@ class Replay:
             self._book.note(Finding(kind=Kind.UNFOLLOWED, title=unfollowed.place, text=unfollowed.text))
         return answer
 
+    def named(self, recorded: str, actual: str) -> str:
+        """A value that a person has named is `actual` now. Returns what it is called: what the app has called it before
+        stays its name."""
+        if recorded in self.story.options.named:
+            return self._named.bind(recorded, actual)
+        self.bindings.bind(recorded, actual, f"{self._test}'s response")
+        return self.bindings.actual(recorded) or actual
+
     def outstanding(self) -> tuple[Outstanding, ...]:
         """Effects that this test still owes; of a group, once its last test runs."""
         return self._book.outstanding(self._due(), self._test)
@@ -143,6 +153,10 @@ class Replay:
     def owners(self) -> tuple[str, ...]:
         """Whose mocks come first just now: the test's, and those of the groups that it is in."""
         return self._owners
+
+    def servers(self) -> list[tuple[str, Server]]:
+        """What was spoken, and with whom."""
+        return sorted(self.story.by_server, key=str)
 
     def protocols(self, server: Server) -> set[str]:
         """The protocols that were spoken with a destination."""
@@ -214,12 +228,20 @@ class Replay:
     def _look(self, room: Room, server: Server, request: Any, now_ns: int) -> tuple[Asked, list[Level]]:
         route = self.story.route(room, server, request)
         asked = Asked(room, server, request, room.is_effect(request), now_ns, route, room.values(request))
-        lookup = Lookup(self.story, self.bindings, asked, lambda entry: self._attempt(entry, now_ns))
-        return asked, list(lookup.levels())
+        if not self._named:
+            return asked, self._levels(asked)
+        if self._named.is_stale(asked):
+            return asked, []
+        return asked, self._levels(asked) + self._levels(self._named.as_recorded(asked, self.story))
+
+    def _levels(self, asked: Asked) -> list[Level]:
+        lookup = Lookup(self.story, self.bindings, asked, lambda entry: self._attempt(entry, asked.now_ns))
+        return list(lookup.levels())
 
     def _recorded(self, asked: Asked, levels: Sequence[Level]) -> Found | None:
         return (
             self._own(asked, levels)
+            or (self._own_named(asked) if self._named else None)
             or self._background(levels)
             or self._again(asked, levels)
             or self._startup(asked, levels)
@@ -266,6 +288,18 @@ class Replay:
                 recorded = asked.room.values(mock.exchange.request)
                 if next(differences(attempt, recorded, asked.values, entry.name), None) is None:
                     return self._answer(entry, attempt)
+        return None
+
+    def _own_named(self, asked: Asked) -> Found | None:
+        """One of the test's own that differs in nothing but what values are called that a person has named."""
+        entries = (self._unclaimed(self.story.entries.get(owner, ())) for owner in self._owners)
+        for entry in chain.from_iterable(entries):
+            mock, attempt = entry.recall(), self._attempt(entry, asked.now_ns)
+            read = self._named.read(mock.exchange, asked)
+            recorded = asked.room.values(mock.exchange.request) if read is not None else ()
+            if read is not None and next(differences(attempt, recorded, read.values, entry.name), None) is None:
+                self._named.take(read)
+                return self._answer(entry, attempt)
         return None
 
     def _background(self, levels: Sequence[Level]) -> Found | None:
@@ -415,7 +449,7 @@ class Replay:
         if entry.effect:
             self._states.happened(entry.subjects, entry.position)
         tentative = attempt.names()
-        names = {}
+        names = dict(self._named.told())
         for recorded in entry.echoes:
             actual = tentative.get(recorded) or self.bindings.actual(recorded) or self._times.get(recorded)
             if actual is not None and actual != recorded:

@@ -189,3 +189,57 @@ def test_what_a_resolver_tries_on_the_way_is_no_name_of_the_app_s() -> None:
     assert names.is_search("users.example.org")
     assert not names.is_search("usersx.example.org")
     assert not names.is_search("elsewhere.example.org")
+
+
+# -- names that a person has given to values -----------------------------------------------------------------------
+
+NAMING = """\
+version: api.keploy.io/v1beta1
+kind: Http
+name: {name}
+spec:
+  req: {{method: GET, url: 'http://localhost:8000{path}'}}
+  resp:
+    status_code: 200
+    header: {{Content-Type: application/json}}
+    body: '{body}'
+"""
+
+
+def naming(folder: Path, template: str, **tests: tuple[str, str]) -> LoadedSet:
+    """Tests by their path and the body of their answer."""
+    for name, (path, body) in tests.items():
+        text = NAMING.format(name=name, path=path, body=body)
+        (folder / "tests" / f"{name}.yml").write_text(text)
+    (folder / "config.yml").write_text(template)
+    return LoadedSet(TestSet(folder), Vault(folder / "secrets.yml"))
+
+
+def test_names_stand_for_what_was_recorded_until_they_are_heard(folder: Path) -> None:
+    tests = {"a": ("/", '{"id": "{{order}}"}'), "b": ("/orders/{{order}}", "{}"), "c": ("/", "{}")}
+    each = naming(folder, "template: {order: A-17, unused: 1}\n", **tests)
+    first, second, third = each.tests
+    assert each.response(first, nothing).body == b'{"id": "A-17"}'
+    assert second.exchange.request.target == "/orders/A-17"
+    now = each.in_words_of(second, {"order": "A/18"})
+    assert now.exchange.request.target == "/orders/A%2F18"
+    assert now.document is not None
+    assert now.document.spec["req"]["url"] == "http://localhost:8000/orders/A%2F18", "which the report shows"
+    assert each.in_words_of(third, {"order": "A-18"}) is third
+    assert each.named_values == {"A-17"}
+    assert each.named_by({"b"}) == {"a"}
+    assert each.named_by({"c"}) == set()
+
+
+def test_a_name_without_a_value_is_said_with_its_line(folder: Path) -> None:
+    each = naming(folder, "template: {order: A-17}\n", a=("/", '{"id": "{{other}}"}'), b=("/{{order}}", "{}"))
+    assert [test.name for test in each.tests] == ["b"], "the others run"
+    error = each.unreadable["a"]
+    assert str(error).endswith("tests/a.yml:9: a: nothing says what {{other}} stood for")
+    assert "config.yml (template: {other: …})" in error.remedy
+
+
+def test_without_a_template_braces_are_text(folder: Path) -> None:
+    each = naming(folder, "{}\n", a=("/", "<h1>{{title}}</h1>"))
+    assert each.response(each.tests[0], nothing).body == b"<h1>{{title}}</h1>"
+    assert each.named_values == frozenset()

@@ -20,6 +20,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         clock="2025-09-04T11:30:48.753Z",
         pre_script="make db",
         recorded_by="0.1.0",
+        template={"order": "A-17", "number": 418, "rate": 0.5},
         extra={"metadata": {"team": "orders"}},
     )
     write_config(tmp_path / "config.yml", config)
@@ -37,6 +38,12 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
         ("command: x\napp_ports: 8080\n", r"config.yml:2: `app_ports` must be a list of ports, found 8080"),
         ("app_ports: [0]\n", r"config.yml:1: `app_ports` must be a list of ports, found \[0\]"),
         ("hash_seed: yes\n", r"config.yml:1: `hash_seed` must be a whole number, found 'yes'"),
+        ("a: 1\ntemplate: x\n", r"config.yml:2: `template` must be keys and values, found 'x'"),
+        ("template:\n  order: [1]\n", r"config.yml:1: `template.order` must be a text or a number, found \[1\]"),
+        (
+            "template: {order: yes, paid: true}\n",
+            r"config.yml:1: `template.paid` must be a text or a number, found True",
+        ),
         ("- a\n", r"config.yml: expected keys and values"),
         ("recorded_by: 0.3.0\n", r"config.yml: this test set was recorded by rr 0.3.0; this is rr 0.2.9"),
     ],

@@ -84,7 +84,7 @@ def test_what_keploy_wrote_is_read(store: TestSetStore) -> None:
     found = store.get("test-set-0")
     assert [test.extra for test in found.tests()] == [{"curl": "curl"}]
     assert [mock.name for _, mock in found.mocks()] == ["mock-0", "mock-1"]
-    assert found.config() == SetConfig(command="python app.py", pre_script="make db", extra={"template": {"a": 1}})
+    assert found.config() == SetConfig(command="python app.py", pre_script="make db", template={"a": 1})
 
 
 def test_a_test_written_again_takes_the_place_of_keploys_file(writer: TestSetWriter, redactor: Redactor) -> None:

@@ -1,0 +1,121 @@
+"""Values that rr cannot know to be made up (`A-417`, `418`), named by hand: `{{order}}`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.apps.dependency import Dependency
+from tests.apps.traffic import JSON, Step, send
+from tests.harness.network import free_port
+from tests.harness.rr_command import RR
+
+APP = Path(__file__).parents[1] / "apps" / "counter_app.py"
+
+pytestmark = pytest.mark.system
+
+
+@dataclass(frozen=True)
+class Shop:
+    rr: RR
+    order: str  # as it was recorded: A-417
+    number: int  # 418
+
+    def copy(self, folder: Path) -> Shop:
+        shutil.copytree(self.rr.folder, folder)
+        return Shop(RR(folder, self.rr.home, self.rr.prefix, self.rr.settings), self.order, self.number)
+
+    @property
+    def set(self) -> Path:
+        return self.rr.keploy / "test-set-0"
+
+    def name(self) -> None:
+        """What a person does."""
+        for path in (self.set / "tests").iterdir():
+            text = path.read_text("utf-8").replace(f": {self.order}\n", ": '{{order}}'\n")  # YAML wants it quoted
+            text = text.replace(self.order, "{{order}}")
+            path.write_text(re.sub(rf"\b{self.number}\b", "{{number}}", text), "utf-8")
+        with (self.set / "config.yml").open("a") as config:
+            config.write(f"template: {{order: {self.order}, number: {self.number}}}\n")
+
+    def change(self, old: str, new: str) -> None:
+        app = self.rr.folder / APP.name
+        source = app.read_text("utf-8")
+        assert old in source
+        app.write_text(source.replace(old, new, 1), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """An order, asked for in a path, a query, a header and a body; the warehouse has gone since."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "project").mkdir()
+    (folder / "home").mkdir()
+    shutil.copy(APP, folder / "project")
+    port = free_port()
+    with Dependency() as stock:
+        rr = RR(folder / "project", folder / "home").with_settings(PORT=str(port), STOCK_URL=stock.url)
+        with rr.record(f"python {APP.name}", port=port):
+
+            def ask(method: str, path: str, body: object = None, **headers: str) -> dict[str, object]:
+                sent = json.dumps(body).encode() if body is not None else None
+                named = {key.replace("_", "-"): value for key, value in headers.items()}
+                step = Step(method=method, path=path, send=sent, headers={**(JSON if sent else {}), **named})
+                answer = send(step, port)
+                assert answer.status < 300, answer
+                return dict(json.loads(answer.body))
+
+            made = ask("POST", "/orders", {"item": "pen", "quantity": 3})
+            order, number = str(made["order"]), int(str(made["id"]))
+            ask("GET", f"/orders/{order}")
+            ask("GET", f"/search?order={order}&quantity=3", X_Order=order)
+            ask("POST", "/payments", {"order": order, "id": number})
+            ask("GET", f"/numbers/{number}")
+    return Shop(rr, order, number)
+
+
+@pytest.fixture
+def shop(recorded: Shop, tmp_path: Path) -> Shop:
+    return recorded.copy(tmp_path / "project")
+
+
+def test_without_names_it_is_red(shop: Shop) -> None:
+    replay = shop.rr.test()
+    assert replay.code == 1, replay.output
+
+
+def test_a_name_is_heard_and_put_in_its_places(shop: Shop) -> None:
+    """In the answer's body and header, and from then on in paths, queries, headers, bodies, and in what the warehouse
+    is asked: before the name has been heard, and after it."""
+    shop.name()
+    replay = shop.rr.test()
+    assert replay.code == 0, replay.output
+    assert "5 passed" in replay.output
+    one = shop.rr.test("--tests", "test-5")
+    assert one.code == 0, one.output
+    assert re.search(r"test-1 .*set-up", one.output), "the test in which the name is heard runs as well"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "red"),
+    [
+        ('{"order": body["order"], "paid"', '{"order": "A-1", "paid"', "test-4"),
+        ('"paid": body["id"]', '"paid": 1', "test-4"),
+        ('"for": self.headers["X-Order"]', '"for": None', "test-3"),
+        ("f\"/stock/{known['order']}\"", '"/stock/A-1"', "test-2"),
+        ('{"id": known["id"], "paid": True}', '{"id": 1, "paid": True}', "test-4"),
+        ('"reserved": told["order"]', '"reserved": "A-1"', "test-1"),
+    ],
+)
+def test_another_value_in_the_place_of_a_name_is_red(shop: Shop, old: str, new: str, red: str) -> None:
+    shop.name()
+    shop.change(old, new)
+    replay = shop.rr.test("--json")
+    assert replay.code == 1, replay.output
+    tests = [one for each in json.loads(replay.stdout)["sets"] for one in each["tests"]]
+    assert [one["name"] for one in tests if one["verdict"] != "passed"] == [red], replay.output
