@@ -8,9 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from protocols.furniture import Value
-from replayer.merging.sameness import Sameness
-from replayer.story.template import template
+from replayer.merging.sameness import Sameness, taken_apart
 from testset.model import Document
 
 _LITERALS = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|\b\d+(?:\.\d+)?\b")
@@ -27,7 +25,8 @@ def align(
     """Pairs of indexes in the order of the old ones, each new one without a partner after the one that it followed.
 
     The strictest first: the same question in the words of the old recording, then one that differs in nothing but
-    values that nobody has met yet, then the same sort of question. `related` ones go before others.
+    values that nobody has met yet, then the same sort of question, then one to another place. `related` ones go before
+    others.
     """
     shared = _atoms(old) & _atoms(new)
     old_keys: Sequence[Hashable]
@@ -39,6 +38,7 @@ def align(
             [_key(one, sameness.in_outline(asked(one), shared)) for one in old],
             [_key(one, sameness.in_outline(asked(one), shared, new=True)) for one in new],
         ),
+        ([(signature(one), _place(one)) for one in old], [(signature(one), _place(one)) for one in new]),
         ([signature(one) for one in old], [signature(one) for one in new]),
     ):
         taken = set(partner.values())
@@ -93,11 +93,11 @@ def signature(document: Document) -> tuple[str, str]:
         return document.kind, str(operation)
     if isinstance(asked, dict) and "name" in asked:
         return document.kind, f"{asked['name']} {asked.get('qtype')}"
-    return document.kind, ""
+    return document.kind, str(spec.get("server", ""))  # raw bytes: where they went is all that can be told
 
 
 def _bare(text: str) -> str:
-    parts = template(Value("", text))
+    parts = taken_apart(text)
     return _LITERALS.sub("?", "?".join(parts.texts))
 
 
@@ -111,11 +111,18 @@ def asked(document: Document) -> Any:
 
 
 def _key(document: Document, request: Any) -> Hashable:
-    return document.kind, json.dumps(request, sort_keys=True, default=repr)
+    return document.kind, _place(document), json.dumps(request, sort_keys=True, default=repr)
+
+
+def _place(document: Document) -> Hashable:
+    """Where a question went that does not say so itself."""
+    metadata = document.spec.get("metadata") or {}
+    named = document.spec.get("server") or metadata.get("server")
+    return str(named), str(metadata.get("database")), str(document.spec.get("ending"))
 
 
 def _atoms(documents: Iterable[Document]) -> set[str]:
-    return {atom for one in documents for text in _texts(asked(one)) for atom in template(Value("", text)).atoms}
+    return {atom for one in documents for text in _texts(asked(one)) for atom in taken_apart(text).atoms}
 
 
 def _texts(tree: Any) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from protocols.furniture import Value
 from protocols.generated import looks_generated
-from replayer.story.template import fits, template
+from replayer.story.template import Template, fits, is_sealed, template
 from replayer.story.times import SECOND, Clocks, moment, same_offset
 
 _TOLERANCE = 5 * SECOND
@@ -53,7 +53,7 @@ class Sameness:
     def renamed(self, new: Any) -> Any:
         """A new value in the words of the old recording."""
         if isinstance(new, str):
-            parts = template(Value("", new))
+            parts = taken_apart(new)
             if parts.atoms:
                 atoms = [self._old_of.get(atom, atom) for atom in parts.atoms]
                 new = "".join(text + atom for text, atom in zip(parts.texts, [*atoms, ""], strict=True))
@@ -68,7 +68,7 @@ class Sameness:
         """A value without what was made up and not met yet, in the words of the old recording: equal for two values
         that may be the same. `shared`: atoms that both recordings have."""
         if isinstance(value, str):
-            parts = template(Value("", value))
+            parts = taken_apart(value)
             known = self._old_of if new else self._new_of
             atoms = [
                 (self._old_of[one] if new else one) if one in known else one if one in shared else "?"
@@ -83,7 +83,7 @@ class Sameness:
         return value
 
     def _same_text(self, old: str, new: str, near: Near) -> bool:
-        was, now = template(Value("", old)), template(Value("", new))
+        was, now = taken_apart(old), taken_apart(new)
         if was.atoms and was.shape == now.shape:
             pairs = list(zip(was.atoms, now.atoms, strict=True))
         elif was.atoms and (found := was.align(new)) is not None:
@@ -149,6 +149,24 @@ class Sameness:
         self._old_of[new] = old
         self._new_of[old] = new
         return True
+
+
+def taken_apart(text: str) -> Template:
+    """A text with all that was made up as atoms, what stands around a secret's placeholder as well."""
+    sealed = template(Value("", text))
+    if not sealed.atoms or not is_sealed(text):
+        return sealed
+    texts: list[str] = [""]
+    atoms: list[str] = []
+    for around, secret in zip(sealed.texts, (*sealed.atoms, None), strict=True):
+        inner = template(Value("", around))
+        texts[-1] += inner.texts[0]
+        texts.extend(inner.texts[1:])
+        atoms.extend(inner.atoms)
+        if secret is not None:
+            atoms.append(secret)
+            texts.append("")
+    return Template(tuple(texts), tuple(atoms))
 
 
 def _is_number(value: Any) -> bool:

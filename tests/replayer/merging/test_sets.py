@@ -158,3 +158,11 @@ def test_what_was_learned_to_be_noise_stays_while_it_looks_like_that() -> None:
         new = http("test-1", "http://app/a", f'{{"nonce": "{nonce}"}}')
         merged = merge(side(OLD_NS, [old], []), side(NEW_NS, [new], []), {"test-1": "test-1"})
         assert len(merged.tests) == changes
+
+
+def test_an_id_beside_a_secret_is_followed() -> None:
+    def recording(began_ns: int, identity: str, secret: str) -> Side:
+        sql = f"INSERT INTO users (id, hash) VALUES ('{identity}', '{{{{secret \"{secret}\"}}}}')"
+        return side(began_ns, [http("test-1", "http://shop/", "{}")], [query("startup.1", sql, [])])
+
+    assert merged(recording(OLD_NS, OLD_ID, "password-hash-1"), recording(NEW_NS, NEW_ID, "password-hash-5")).is_empty
