@@ -25,13 +25,15 @@ _RFC1123 = (
     r"[0-2]\d:[0-5]\d:[0-6]\d(?:\ (?:GMT|UTC|[+-]\d{4}))"
 )
 _JWT = r"(?<![0-9A-Za-z_-])eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{2,}(?:\.[0-9A-Za-z_-]*)?"
+# What Django and itsdangerous put behind what they sign: the time in six characters, and a signature of 20 or 32 bytes.
+_SIGNED = r"(?<=[0-9A-Za-z_=-][:.])[0-9A-Za-z_-]{6}[:.](?:[0-9A-Za-z_-]{27}|[0-9A-Za-z_-]{43})(?![0-9A-Za-z_-])"
 _BCRYPT = r"\$2[abxy]\$\d\d\$[./0-9A-Za-z]{53}"
 _BASE64 = r"(?<![^\s\"'=:,(\[{<>])[0-9A-Za-z+/]{20,}+={0,2}+(?![^\s\"',;)\]}&<>])"
 _NUMBER = r"(?<![0-9A-Za-z.])(?:(?<![0-9A-Za-z_])-)?\d{10,}(?:\.\d{1,9})?(?![0-9A-Za-z.]*[0-9A-Za-z])"
 _RUN = r"[0-9A-Za-z_-]{8,}"
 
 _CANDIDATE = re.compile(
-    rf"(?P<uuid>{_UUID})|(?P<iso>{_ISO})|(?P<rfc1123>{_RFC1123})|(?P<jwt>{_JWT})|(?P<bcrypt>{_BCRYPT})"
+    rf"(?P<uuid>{_UUID})|(?P<iso>{_ISO})|(?P<rfc1123>{_RFC1123})|(?P<jwt>{_JWT})|(?P<signed>{_SIGNED})|(?P<bcrypt>{_BCRYPT})"
     rf"|(?P<base64>{_BASE64})|(?P<number>{_NUMBER})|(?P<run>{_RUN})"
 )
 _CONSTANT_UUID = re.compile(r"0{8}-(?:0{4}-){3}0{12}|[fF]{8}-(?:[fF]{4}-){3}[fF]{12}")
@@ -79,7 +81,7 @@ def generated_spans(text: str) -> list[Span]:
                 spans.append((start, end, "uuid"))
         elif name in ("iso", "rfc1123"):
             spans.append((start, end, "time"))
-        elif name in ("jwt", "bcrypt"):
+        elif name in ("jwt", "signed", "bcrypt"):
             spans.append((start, end, "token"))
         elif name == "base64":
             if match[0].isalnum():

@@ -44,6 +44,7 @@ LIMITS = Limits(head=1 << 20, message=64 << 20, messages=4096, exchange=64 << 20
 _PIECE = 256 << 10
 _FIRST_BYTES = 64 << 10
 _SILENCE = 0.3  # seconds after which a way out is opened for a server that may speak first
+_LONG_SILENCE = 1.5  # and after which there is no such server, where there is no way out
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,14 @@ class Answers:
     def knows(self, server: Server) -> bool:
         """Whether anything was recorded of a destination."""
         return bool(self.replay.protocols(server))
+
+    def waited_for(self, server: Server) -> None:
+        """The app waits for a server to speak first, of which nothing was recorded."""
+        known = ", ".join(f"{one} ({protocol})" for protocol, one in self.replay.servers())
+        self.warnings.append(
+            f"connection to {server}: the app waits for the server to speak, and nothing was recorded there: ended. "
+            f"Recorded were: {known or 'none'}"
+        )
 
     def first_speaker(self, server: Server, *, secure: bool = False) -> Room | None:
         """The protocol of a destination where the server speaks first, or may. `secure`: there is TLS by now."""
@@ -203,15 +212,22 @@ class Conversation(asyncio.Protocol):
             room = answers.first_speaker(NOWHERE)
         if room is not None:
             self._begin(room)
-        elif answers.way_out is not None and not answers.knows(self._server):
-            asyncio.get_running_loop().call_later(_SILENCE, self._listen)
+        elif not answers.knows(self._server):
+            patience = _SILENCE if answers.way_out is not None else _LONG_SILENCE
+            asyncio.get_running_loop().call_later(patience, self._listen)
 
     def _listen(self) -> None:
         """The app says nothing: it may be for the server to begin."""
-        transport = self._transport
+        transport, answers = self._transport, self._answers()
         silent = self._responder is None and self._tunnel is None and not self._first
-        if silent and transport is not None and not transport.is_closing():
+        if not silent or transport is None or transport.is_closing():
+            return
+        if answers.way_out is not None:
             self._dig(transport, b"")
+            return
+        answers.waited_for(self._server)
+        assert self._line is not None
+        self._line.hang_up(reset=True)
 
     def _dig(self, transport: asyncio.Transport, first: bytes) -> None:
         self._responder = None

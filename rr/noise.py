@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from replayer.compare.finding import Finding
+from replayer.compare.text_body import first_difference
 from replayer.learning import Lesson, learn
 from replayer.loading import LoadedSet
 from replayer.report.verdict import TestResult, Verdict
@@ -26,6 +27,7 @@ from testset.store import TestSet, TestSetStore
 from testset.text import iter_documents
 
 _REPLAYS = 2
+_WIDEST = 120  # characters of a value that is shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,19 @@ def _write(test_set: TestSet, lessons: Mapping[str, Lesson]) -> None:
             write_whole(path, edit(path.read_text("utf-8"), changes, path=path).encode())
 
 
+def _around_difference(values: Sequence[str]) -> list[str]:
+    """Values to be shown beside each other: of long ones, what is around the first character that is not the same."""
+    if max(map(len, values)) <= _WIDEST and not any("\n" in one for one in values):
+        return list(values)
+    same = first_difference(min(values), max(values))
+    begin = max(values[0].rfind("\n", 0, same) + 1, same - _WIDEST // 3)
+    shown = []
+    for one in values:
+        end = min(begin + _WIDEST, one.find("\n", same) % (len(one) + 1))
+        shown.append(f"{'…' if begin else ''}{one[begin:end].strip()}{'…' if end < len(one) else ''}")
+    return shown
+
+
 def _tell(console: Console, lessons: Mapping[str, Lesson], passed: int, of: int) -> None:
     learned = [(name, one) for name, lesson in lessons.items() for one in lesson.noise]
     unstable = [(name, one) for name, lesson in lessons.items() for one in lesson.unstable]
@@ -107,7 +122,7 @@ def _tell(console: Console, lessons: Mapping[str, Lesson], passed: int, of: int)
     for name, noise in learned:
         console.note(f"{name}: {noise.place} differs each time and looks generated: noted as noise ({noise.evidence})")
     for name, one in unstable:
-        recorded, *then = one.values
+        recorded, *then = _around_difference(one.values)
         console.warning(f"{name}: {one.place} is unstable: recorded {recorded}, replayed {' and '.join(then)}")
     if unstable:
         console.note(

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from protocols.furniture import Value
 from replayer.story.attempt import Attempt, pieces
 from replayer.story.findings import Answer, Unfollowed
+from replayer.story.lines import pieces_alike
 from replayer.story.recording import Story
-from replayer.story.template import template
+from replayer.story.template import template, text_of
 
 
 def read_answer(
@@ -30,6 +31,7 @@ def read_answer(
         pairs = pieces(value, there) if there is not None else None
         if there is not None and pairs is None:
             attempt.follow_whole(value, there, f"{name}, {value.place}")
+            pairs = pieces_alike(text_of(value), text_of(there))
         for then, found in pairs or ():
             origin = story.made_up.get(then)
             if origin is None or origin.time:
@@ -44,6 +46,8 @@ def read_answer(
     names.update(attempt.wholes())
 
     def forgive(place: str, expected: str, found: str) -> str | None:
+        if attempt.is_reissued(expected, found):
+            return "a token, issued once more"
         return "a time, as far from the clock as recorded" if attempt.moves(expected, found) else None
 
     return Answer(names=names, unfollowed=tuple(unfollowed), forgive=forgive)

@@ -101,6 +101,11 @@ def test_not_made_up(value: str | float | bool | None) -> None:
         ("order 7281930192837, paid at 1756285237.", [("7281930192837", "number"), ("1756285237", "time")]),
         ('{"a":"01ARZ3NDEKTSV4RRFFQ69G5FAV","b":[12.5,"x"]}', [("01ARZ3NDEKTSV4RRFFQ69G5FAV", "ulid")]),
         ("INSERT INTO users (username, email) VALUES ('alice', 'alice@example.com')", []),
+        (
+            "SET session_data = 'e30:1xUlGu:9vMTGpaEk1dKZul14O2sIPHf_ZFjB6LFKQ9r2BuDqcQ'",
+            [("1xUlGu:9vMTGpaEk1dKZul14O2sIPHf_ZFjB6LFKQ9r2BuDqcQ", "token")],
+        ),
+        ("kept at 12:34:56 by server:worker:first", []),
     ],
 )
 def test_where_they_stand_in_a_text(text: str, found: list[tuple[str, str]]) -> None:
