@@ -1,4 +1,4 @@
-"""Where an app in a container runs at replay: beside an agent, in a namespace that has no network at all."""
+"""Where an app in containers runs at replay: beside an agent, in a namespace that has no network at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from types import TracebackType
@@ -26,6 +26,7 @@ from intercept.containers.compose import SHELF
 from intercept.containers.engine import told
 from intercept.containers.frames import say
 from intercept.containers.image import AGENT
+from intercept.containers.target import Target
 from intercept.launcher import Where
 from intercept.sockdiag import Listener
 from intercept.unmoved import static_program
@@ -40,10 +41,11 @@ from testset.errors import ContainerError
 _COVERAGE, _LIBRARY = "coverage", "clock/clock.so"  # places on the shelf
 _READY = 30.0  # seconds that the agent may take
 _LOG_LINES = 200
+_LOOK = 0.02  # seconds between two looks at containers that are about to start
 
 
 class ContainerStage(Hermetic):
-    """One container for one run of the app. Use as an asynchronous context manager."""
+    """The containers of one run of the app. Use as an asynchronous context manager."""
 
     def __init__(
         self,
@@ -64,7 +66,8 @@ class ContainerStage(Hermetic):
         self._alone = alone
         self._extra = extra
         self._authority = new_authority()
-        self._code: int | None = None
+        self._codes: dict[str, int] = {}  # exit codes of the app's containers that have ended, by their names
+        self._is_lost = False  # the agent has ended
         self._output: int | None = None
         self._inlet: Inlet | None = None
         self._app: ContainerApp | None = None
@@ -83,6 +86,7 @@ class ContainerStage(Hermetic):
             order: dict[str, Any] = {
                 "do": "replay",
                 "where": Where.ALONE if self._alone else Where.AMONG,
+                "several": len(app.targets) > 1,
                 "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
                 "folders": [f"{_COVERAGE}/{name}" for name in WRITABLE] if self._kit is not None else [],
             }
@@ -101,6 +105,7 @@ class ContainerStage(Hermetic):
         self._app = self._opened()
         if self._kit is not None:
             self._kit.hosts.extend(one for one in self._app.folders() if one not in self._kit.hosts)
+        self.doorman.own_names = self._app.names
         self._app.make(alone=self._alone, memory=0, extra=self._environment)
         self._app.start_agent()
 
@@ -128,14 +133,14 @@ class ContainerStage(Hermetic):
     def _look_at_program(self) -> None:
         """Whether the app's clock can be moved."""
         if isinstance(self.clock, ClockElsewhere):
-            self.clock.unmoved = static_program(*self._there.program())
+            self.clock.unmoved = [found for one in self._there.targets for found in static_program(*one.program())]
 
     def _move_clock(self, offset_ns: int) -> None:
         if self._inlet is not None:
             self._inlet.tell(say({"clock": offset_ns}))
 
     def _take_measured(self) -> None:
-        if self._kit is not None and self._app is not None and self._app.made is not None:
+        if self._kit is not None and self._app is not None and self._app.is_made:
             folder = f"{SHELF}/{_COVERAGE}/data"
             with contextlib.suppress(ContainerError), told("What was measured cannot be had"):
                 self._kit.take(self._app.engine.folder(self._app.agent, folder))
@@ -168,36 +173,69 @@ class ContainerStage(Hermetic):
     # -- the app -------------------------------------------------------------------------------------------------
 
     def start(self, command: str, environment: Mapping[str, str], folder: str, output: int | None) -> None:
-        """The container has its own command, environment and folder."""
+        """The containers have their own commands, environments and folders."""
         self._output = output
-        with told(f"{self._there.name} cannot be started"):
-            self._there.target.start()
-        self._others = (
-            None if self._alone else self._there.spawn(self._there.foreground(), stdout=DEVNULL, stderr=DEVNULL)
-        )
-        threading.Thread(target=self._wait, daemon=True).start()
+        waiting = self._start_those_that_can(self._there.targets)
+        if not self._alone:
+            self._others = self._there.spawn(self._there.foreground(), stdout=DEVNULL, stderr=DEVNULL)
+        elif waiting:
+            threading.Thread(target=self._start_rest, args=[waiting], daemon=True).start()
+        for one in self._there.targets:
+            threading.Thread(target=self._wait, args=[one], daemon=True).start()
+
+    def _start_those_that_can(self, targets: Sequence[Target]) -> list[Target]:
+        """Returns those that wait for others of the app."""
+        known = {one.name: one for one in self._there.targets}
+        waiting = []
+        for one in targets:
+            with told(f"{one.name} cannot be started"):
+                if all(known[other].is_up(condition) for other, condition in one.after.items()):
+                    one.container.start()
+                else:
+                    waiting.append(one)
+        return waiting
+
+    def _start_rest(self, waiting: Sequence[Target]) -> None:
+        """In a thread of its own; what never starts does not listen, which `--delay` is for."""
+        with contextlib.suppress(ContainerError):
+            while waiting and not self._is_stopped:
+                waiting = self._start_those_that_can(waiting)
+                time.sleep(_LOOK)
 
     def exit_code(self) -> int | None:
-        return self._code
+        """One of several that fails is the end of the app; one that is done is not."""
+        codes = list(self._codes.values())
+        failed = next((code for code in codes if code), None)
+        if failed is None and len(codes) == len(self._there.targets):
+            return 0
+        return -signal.SIGKILL if failed is None and self._is_lost else failed
 
     def stop(self, steps: Steps) -> int:
         """As natively: each signal to every process, so that workers behind a shell can write their files as well. A
-        signal that the first process has no handler for is not sent to it: the kernel keeps it from the first process
+        signal that a first process has no handler for is not sent to it: the kernel keeps it from the first process
         of a container."""
         self._is_stopped = True
         with contextlib.suppress(ContainerError), told("The container cannot be stopped"):
+            running = [one for one in self._there.targets if one.is_up("service_started")]
             for number, patience in steps:
-                reaches = number == signal.SIGKILL or self._there.handles(number)
-                others = number != signal.SIGKILL and self._code is None and self._there.signal_others(number)
-                if not reaches and not others:
-                    continue
-                if reaches and self._code is None:
-                    self._there.target.kill(number)
+                running = [one for one in running if one.name not in self._codes]
+                hear = [one for one in running if self._signal(one, number)]
                 deadline = time.monotonic() + patience
-                while self._code is None and time.monotonic() < deadline:
+                while any(one.name not in self._codes for one in hear) and time.monotonic() < deadline:
                     time.sleep(0.01)
         self._write_log()
-        return 0 if self._code is None else self._code
+        return self.exit_code() or 0
+
+    def _signal(self, one: Target, number: int) -> bool:
+        """Returns whether anybody there has heard it."""
+        if number == signal.SIGKILL:
+            one.container.kill(number)
+            return True
+        reaches = one.handles(number)
+        others = one.signal_others(number)
+        if reaches and one.name not in self._codes:
+            one.container.kill(number)
+        return reaches or others
 
     def listeners(self) -> frozenset[Listener]:
         if self._inlet is None:
@@ -210,21 +248,28 @@ class ContainerStage(Hermetic):
             raise ConnectionRefusedError
         return await self._inlet.connect(host, port)
 
-    def _wait(self) -> None:
-        """In a thread of its own, until the container has ended."""
+    def _wait(self, one: Target) -> None:
+        """In a thread of its own, until a container has ended."""
         with contextlib.suppress(ContainerError), told("The container cannot be waited for"):
-            answer: dict[str, Any] = self._there.target.wait()
-            self._write_log()
-            self._code = int(answer["StatusCode"])
+            while not one.is_up("service_started"):
+                time.sleep(_LOOK)
+            code = int(one.container.wait()["StatusCode"])
+            if code or len(self._codes) + 1 == len(self._there.targets):
+                self._write_log()
+            self._codes[one.name] = code
 
     def _write_log(self) -> None:
         """What the app has said, where the app's output belongs."""
         output, self._output = self._output, None
         if output is None:
             return
+        targets = self._there.targets
         with contextlib.suppress(ContainerError, OSError), told("The container's output cannot be read"):
-            os.write(output, self._there.target.logs(tail=_LOG_LINES))
+            for one in targets:
+                said = one.container.logs(tail=_LOG_LINES)
+                if len(targets) > 1:
+                    said = b"".join(f"{one.name} | ".encode() + line for line in said.splitlines(keepends=True))
+                os.write(output, said)
 
     def _agent_ended(self, why: str) -> None:
-        if self._code is None and not self._is_stopped:
-            self._code = -9
+        self._is_lost = not self._is_stopped

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from replayer.conversation import Answers
 
 
+_HERE = "127.0.0.1"
+
+
 class Doorman:
     """Asks the mocks that are served just now."""
 
     def __init__(self) -> None:
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
+        self.own_names: frozenset[str] = frozenset()  # of the app itself, in the networks that it had
 
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""
@@ -60,6 +64,8 @@ class Doorman:
     def _recorded(self, query: bytes) -> Any:
         names = self.answers().loaded.names
         asked = dns.request_of(query)
+        if asked.name in self.own_names:
+            return dns.build_answer(query, [_HERE])
         recorded = names.answers.get((asked.name, asked.qtype))
         if recorded is not None:
             return dns.answer_for(query, recorded)
@@ -75,6 +81,8 @@ class Doorman:
     def _is_new(self, query: bytes) -> bool:
         names, asked = self.answers().loaded.names, dns.request_of(query)
         recorded = names.answers.get((asked.name, asked.qtype))
+        if asked.name in self.own_names:
+            return False
         return recorded is None and not names.knows(asked.name) and not names.is_search(asked.name)
 
     async def _outside(self, query: bytes) -> bytes:

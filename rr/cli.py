@@ -38,7 +38,11 @@ ConfigFolder = Annotated[
     Path | None, typer.Option("--config-path", help="The folder that rr.yml is in. Default: here.")
 ]
 ContainerName = Annotated[
-    str | None, typer.Option("--container-name", help="The container, or the Compose service, that is the app.")
+    list[str] | None,
+    typer.Option(
+        "--container-name",
+        help="The container, or the Compose service, that is the app. Several together are one app: once for each.",
+    ),
 ]
 BuildDelay = Annotated[
     str | None,
@@ -153,7 +157,7 @@ def record(
     flags = {
         "command": command,
         "path": str(path) if path is not None else None,
-        "container_name": container_name,
+        "container_name": container_name or None,
         "build_delay": build_delay,
         "record.record_timer": record_timer,
         "record.sync": sync,
@@ -248,7 +252,7 @@ def replay(
     flags = {
         "command": command,
         "path": str(path) if path is not None else None,
-        "container_name": container_name,
+        "container_name": container_name or None,
         "build_delay": build_delay,
         "test.delay": delay,
         "test.health_url": health_url,
@@ -333,7 +337,7 @@ def rerecord(
     flags = {
         "command": command,
         "path": str(path) if path is not None else None,
-        "container_name": container_name,
+        "container_name": container_name or None,
         "build_delay": build_delay,
         "test.delay": delay,
         "test.api_timeout": api_timeout,

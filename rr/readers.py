@@ -83,6 +83,12 @@ def port(value: Any) -> int:
     raise ValueError("a port (1 to 65535)")
 
 
+def names(value: Any) -> tuple[str, ...]:
+    """One text, or several."""
+    found: tuple[str, ...] = list_of(text)(value)
+    return tuple(one for one in found if one)
+
+
 def list_of(read: Read) -> Read:
     def reader(value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):  # a flag or an environment variable

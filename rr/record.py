@@ -367,9 +367,10 @@ class _Session:
         """So that a bare `rr test` knows the command. The recording is complete without."""
         command = self._redactor.redact_command(self._session.facts["command"])
         self._redactor.vault.save()
-        known = {"command": command}
-        if self._settings.container_name:
-            known["container_name"] = self._settings.container_name
+        known: dict[str, Any] = {"command": command}
+        containers = self._settings.container_name
+        if containers:
+            known["container_name"] = containers[0] if len(containers) == 1 else list(containers)
         if self._settings.path != Path():
             known["path"] = str(self._settings.path)
         try:

@@ -256,8 +256,8 @@ class Settings:
     path: Path = _setting(
         Path(), lambda value: Path(readers.text(value)), "The folder that `keploy/` is in.", shown="."
     )
-    container_name: str | None = _setting(
-        None, readers.optional_text, "The container or compose service that is the app."
+    container_name: tuple[str, ...] = _setting(
+        (), readers.names, "The container or compose service that is the app; a list, if several are the app together."
     )
     build_delay: float = _setting(
         30.0, readers.duration, "How long the containers may take to be built and up: a ceiling, no nap.", shown="30s"

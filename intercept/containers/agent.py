@@ -101,8 +101,10 @@ def serve() -> None:
         else:
             from intercept.containers.outlet import Outlet
 
-            with Namespace(where=Where(order["where"])) as namespace:
-                asyncio.run(Outlet(namespace, clock).run())
+            where = Where(order["where"])
+            with Namespace(where=where) as namespace:
+                outlet = Outlet(namespace, clock, has_networks=where.has_networks, several=order["several"])
+                asyncio.run(outlet.run())
     except (RRError, OSError) as error:
         stream.write(say({"failed": str(error)}))
     finally:

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intercept import kernel, trust
+from intercept import kernel
 from intercept.containers import leftovers
-from intercept.containers.compose import SHELF
 from intercept.containers.engine import Engine
 from intercept.containers.leftovers import Claim
+from intercept.containers.network import listed
+from intercept.containers.target import ROOTS, Target
 from testset.errors import ContainerError
 
 Extra = Callable[[Mapping[str, str]], Mapping[str, str]]
 
 _POLL = 0.05
 _GENTLY = 30.0  # seconds that a docker command may take to end after it was told to
-_TRUSTED = "trust"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +45,20 @@ class ContainerApp(ABC):
     around: Around
     engine: Engine
     claim: Claim
-    name: str = ""  # as a person calls it
-    environment: dict[str, str] = field(default_factory=dict)  # the app's, without rr
-    made: tuple[Any, Any] | None = None  # the containers of the agent and the app
+    targets: list[Target] = field(default_factory=list)  # the containers that are the app, as they were named
+    names: frozenset[str] = frozenset()  # that the app has in its networks
+    _agent: Any = None  # its container, once it is made
     _began: float = field(default_factory=time.monotonic)
     _closed: bool = False
 
     @abstractmethod
-    def prepare(self, wanted: str | None) -> None:
-        """Find the app; `wanted`: its name. Raises errors of all kinds, and changes nothing."""
+    def prepare(self, wanted: Sequence[str]) -> None:
+        """Find the app; `wanted`: the names of its containers. Raises errors of all kinds, and changes nothing."""
 
     @abstractmethod
     def make(self, *, alone: bool, memory: int, extra: Extra) -> None:
         """Create the agent's container and the app's; nothing runs yet. `alone`: for a replay. `memory`: bytes for the
-        journal. `extra`: what the app gets in its environment, by what it has there anyway."""
+        journal. `extra`: what each container of the app gets in its environment, by what it has there anyway."""
 
     @abstractmethod
     def foreground(self) -> list[str]:
@@ -71,14 +71,27 @@ class ContainerApp(ABC):
     # -- all the same ----------------------------------------------------------------------------------------------
 
     @property
-    def agent(self) -> Any:
-        assert self.made is not None
-        return self.made[0]
+    def name(self) -> str:
+        """As a person calls it."""
+        return listed([one.name for one in self.targets])
 
     @property
-    def target(self) -> Any:
-        assert self.made is not None
-        return self.made[1]
+    def environment(self) -> dict[str, str]:
+        """What its containers have there, without rr; another value of a further one has its name before it."""
+        found: dict[str, str] = {}
+        for one in self.targets:
+            for name, value in one.environment.items():
+                found[name if found.get(name, value) == value else f"{one.name}_{name}"] = value
+        return found
+
+    @property
+    def is_made(self) -> bool:
+        return self._agent is not None
+
+    @property
+    def agent(self) -> Any:
+        assert self._agent is not None, "the app was not made"
+        return self._agent
 
     def published(self, port: int) -> tuple[str, int]:
         """Where a port of the app is on this machine. Raises `ContainerError` if it is nowhere."""
@@ -96,61 +109,14 @@ class ContainerApp(ABC):
         """Folders of this machine that the app's files may be from."""
         return [Path.cwd()]
 
-    def program(self) -> tuple[str, bytes]:
-        """The name of the app's first program, and its file; empty where it cannot be found."""
-        config = self.target.attrs.get("Config") or {}
-        name = next(iter([*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]), "")
-        folders = [""] if "/" in name else [f"{one}/" for one in self.environment.get("PATH", "").split(":")]
-        return name, next((found for one in folders if (found := self.engine.read(self.target, one + name))), b"")
-
-    def has_java(self) -> bool:
-        return any(name.startswith("JAVA_") for name in self.environment)
-
-    def handles(self, number: int) -> bool:
-        """Whether the app's first process would do anything at a signal, as far as that can be seen from here."""
-        self.target.reload()
-        try:
-            facts = Path("/proc", str(self.target.attrs["State"]["Pid"]), "status").read_text()
-            caught = next(line.split()[1] for line in facts.splitlines() if line.startswith("SigCgt:"))
-        except (OSError, StopIteration, KeyError):
-            return True
-        return not self.engine.is_local or bool(int(caught, 16) >> (number - 1) & 1)
-
-    def signal_others(self, number: int) -> bool:
-        """Signal all processes of the app but its first: a shell there passes nothing on. False if the image has no
-        shell, and so none that would have to."""
-        import docker
-
-        try:
-            done = self.target.exec_run(["/bin/sh", "-c", f"kill -s {signal.Signals(number).name[3:]} -- -1"])
-        except docker.errors.APIError:  # it has ended
-            return False
-        return bool(done.exit_code == 0)
-
-    def trusting(self) -> dict[str, str]:
-        """Variables that make the app trust rr."""
-        return trust.variables(self.environment, Path(SHELF, _TRUSTED), java=self.has_java())
-
     def trust_files(self, authority: bytes) -> dict[str, bytes]:
-        """What these variables name, by its place on the shelf."""
-        system = next((found for path in trust.USUAL if (found := self.engine.read(self.target, path))), b"")
-
-        def read(path: str) -> bytes:
-            return self.engine.read(self.target, path) or self.mounted(path)
-
-        made = trust.files(authority, self.environment, system, read, java=self.has_java())
-        return {f"{_TRUSTED}/{name}": content for name, content in made.items()}
-
-    def mounted(self, path: str) -> bytes:
-        """A file that the app has from this machine: it is in no image."""
-        for one in self.target.attrs.get("Mounts") or ():
-            inside, source = one.get("Destination") or "", one.get("Source") or ""
-            if one.get("Type") == "bind" and (path == inside or path.startswith(inside.rstrip("/") + "/")):
-                try:
-                    return Path(source + path.removeprefix(inside)).read_bytes()
-                except OSError:
-                    return b""
-        return b""
+        """What makes the app trust rr, by its place on the shelf, and what the agent is to verify servers with."""
+        made, roots = dict[str, bytes](), dict[bytes, None]()
+        for one in self.targets:
+            files = one.trust_files(authority)
+            made |= files
+            roots[files[one.roots]] = None
+        return {**made, ROOTS: b"\n".join(roots)}
 
     def run(
         self,

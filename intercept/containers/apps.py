@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from intercept.containers import leftovers
@@ -29,8 +29,8 @@ def sweep(told: Callable[[str], None]) -> None:
             told("Removed what an rr that was cut off had left in Docker.")
 
 
-def open_app(command: ComposeUp | DockerRun, wanted: str | None, around: Around) -> ContainerApp:
-    """Look at what a docker command would start; `wanted`: the name of the app. Nothing is changed yet."""
+def open_app(command: ComposeUp | DockerRun, wanted: Sequence[str], around: Around) -> ContainerApp:
+    """Look at what a docker command would start; `wanted`: names of the app's containers. Nothing is changed yet."""
     engine = Engine()
     try:
         claim = leftovers.claim(engine.host)

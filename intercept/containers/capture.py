@@ -13,13 +13,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from intercept.authority import new_authority
 from intercept.containers.app import ContainerApp, end
 from intercept.containers.engine import Pipe
 from intercept.containers.frames import Frame, Frames, Kind, say
 from intercept.containers.image import AGENT
+from intercept.containers.target import Target
 from intercept.journal import segment_path
 from intercept.memory import SessionFolder, write
 from testset.errors import ContainerError, JournalError, RelayError
@@ -31,8 +32,15 @@ _SOON = 10.0  # seconds within which an app that ends has not really been up
 _GENTLY = 40.0  # seconds that everything may take to come down
 
 
+class End(NamedTuple):
+    """How one of the app's containers has ended."""
+
+    code: int
+    at_once: bool  # it has not really been up
+
+
 class ContainerCapture:
-    """Runs a docker command and records what crosses the edge of one container."""
+    """Runs a docker command and records what crosses the edge around the app's containers."""
 
     def __init__(
         self, session: SessionFolder, limit: int, app: ContainerApp, *, sync: bool, on_notice: Callable[[str], None]
@@ -48,8 +56,8 @@ class ContainerCapture:
         self._segments: dict[int, int] = {}  # open files
         self._written = 0
         self._news: list[dict[str, Any]] = []
-        self._ended: int | None = None  # the app's exit code
-        self._began = 0.0
+        self._ends: dict[str, End] = {}  # of the app's containers, by their names
+        self._told: set[str] = set()  # of whose ends a person knows
         self._told_to_stop = False
         self.has_queue = True
         self.stopped: str | None = None
@@ -74,9 +82,9 @@ class ContainerCapture:
         }
         self._pipe.send(say(order))
         self._hear_until("ready", _READY)
-        self._began = time.monotonic()
         self._process = app.spawn(app.foreground(), stdout=output, stderr=output)
-        threading.Thread(target=self._wait_for_app, daemon=True).start()
+        for one in app.targets:
+            threading.Thread(target=self._wait_for, args=[one], daemon=True).start()
 
     # -- while it runs -------------------------------------------------------------------------------------------
 
@@ -98,14 +106,27 @@ class ContainerCapture:
     def exit_code(self) -> int | None:
         """The app's, or that of the docker command; None while they run. Raises `ContainerError` if the app has not
         really been up."""
-        ended = self._ended
-        if ended is not None and not self._told_to_stop and time.monotonic() - self._began < _SOON:
-            raise ContainerError(
-                f"{self._app.name} ended at once, with exit code {ended}.",
-                remedy="See what it has said above; run the docker command by itself, without rr.",
-            )
+        ends, several = dict(self._ends), len(self._app.targets) > 1
+        all_ended = len(ends) == len(self._app.targets)
+        for name, how in ends.items() if not self._told_to_stop else ():
+            if how.at_once and (how.code or all_ended):
+                ports = " Containers that are one app share one network: two cannot listen on the same port."
+                raise ContainerError(
+                    f"{name} ended at once, with exit code {how.code}.",
+                    remedy="See what it has said above; run the docker command by itself, without rr."
+                    + (ports if several else ""),
+                )
         code = self._process.poll() if self._process is not None else None
-        return code if code is not None else self._ended
+        if code is None and not all_ended:
+            for name in ends.keys() - self._told:
+                self._told.add(name)
+                self._on_notice(f"{name} has ended, with exit code {ends[name].code}; the others go on.")
+        return code if code is not None else self._ended()
+
+    def _ended(self) -> int | None:
+        """The app's exit code, once all of it has ended."""
+        codes = [one.code for one in dict(self._ends).values()]
+        return next((code for code in codes if code), 0) if len(codes) == len(self._app.targets) else None
 
     def stop(self, steps: Sequence[tuple[int, float]], until: Callable[[], bool] | None = None) -> int:
         """End everything, as Ctrl-C would."""
@@ -126,7 +147,8 @@ class ContainerCapture:
                 time.sleep(0.005)
             if process.poll() is not None:
                 break
-        return self._ended if self._ended is not None else process.returncode or 0
+        ended = self._ended()
+        return ended if ended is not None else process.returncode or 0
 
     def drain(self, patience: float = 5.0) -> None:
         """Take the last that the agent has."""
@@ -232,20 +254,18 @@ class ContainerCapture:
         if "drained" in news:
             self.drained = True
 
-    def _wait_for_app(self) -> None:
-        """In a thread of its own: the engine answers when the app's container has ended for good."""
-        target = self._app.target
-        if (target.attrs["HostConfig"].get("RestartPolicy") or {}).get("Name") not in (None, "", "no"):
+    def _wait_for(self, one: Target) -> None:
+        """In a thread of its own: the engine answers when a container has ended for good."""
+        if (one.container.attrs["HostConfig"].get("RestartPolicy") or {}).get("Name") not in (None, "", "no"):
             return
         import docker
         import requests
 
         try:
-            while True:
-                target.reload()
-                if target.status not in ("created",):
-                    break
+            while not one.is_up("service_started"):
                 time.sleep(0.05)
-            self._ended = int(target.wait()["StatusCode"])
+            began = time.monotonic()
+            code = int(one.container.wait()["StatusCode"])
         except (docker.errors.DockerException, requests.RequestException, OSError):
             return  # the engine is gone, or the container with it: the docker command says so
+        self._ends[one.name] = End(code, time.monotonic() - began < _SOON)

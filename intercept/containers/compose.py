@@ -7,19 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from intercept.containers import network
 from intercept.containers.leftovers import LABEL
-from testset.errors import ContainerError, UsageError
+from intercept.containers.network import Project, listed
+from testset.errors import UsageError
 
 AGENT = "rr-agent"
 SHELF = "/.rr"
 _VOLUME = "rr-shelf"
-# What a service says about its network: with the agent's namespace it is the agent's to say.
-_NETWORK = (
-    "networks", "ports", "expose", "hostname", "domainname", "dns", "dns_search", "dns_opt", "extra_hosts", "links",
-    "external_links", "mac_address",
-)  # fmt: skip
-
-Project = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +26,11 @@ class Agent:
     memory: int  # bytes for the journal
 
 
+def find_targets(project: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """The services that are meant, each once; the only one there is, if no name is given."""
+    return list(dict.fromkeys(find_target(project, name) for name in names or (None,)))
+
+
 def find_target(project: Mapping[str, Any], name: str | None) -> str:
     """The service that is meant: by its own name, or its container's."""
     services: Mapping[str, Any] = project.get("services") or {}
@@ -39,7 +39,7 @@ def find_target(project: Mapping[str, Any], name: str | None) -> str:
         if len(names) == 1:
             return names[0]
         raise UsageError(
-            f"Which of the services is the app? The project has {_listed(names)}.",
+            f"Which of the services is the app? The project has {listed(names)}.",
             remedy=f"Name it: --container-name {names[0] if names else 'NAME'}.",
         )
     if name in services:
@@ -53,7 +53,7 @@ def find_target(project: Mapping[str, Any], name: str | None) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"--container-name {name} may be any of {_listed(found)}.", remedy="Use a service's name.")
+        raise UsageError(f"--container-name {name} may be any of {listed(found)}.", remedy="Use a service's name.")
     there = [
         f"{service} ({container})"
         if (container := services[service].get("container_name")) not in (None, service)
@@ -65,56 +65,23 @@ def find_target(project: Mapping[str, Any], name: str | None) -> str:
     )
 
 
-def check(project: Mapping[str, Any], target: str) -> None:
-    """Raises `ContainerError` for a target whose network the agent cannot take over."""
-    service = project["services"][target]
-    mode = service.get("network_mode")
-    if mode and mode not in ("bridge", "default"):
-        raise ContainerError(
-            f"{target} has `network_mode: {mode}`: it has no network of its own that rr could stand at the edge of.",
-            remedy="Give it a network of its own for the recording (a second file with -f that sets it), or start the "
-            'app without Docker: rr record -c "python app.py".',
-        )
-    sharing = [name for name, one in project["services"].items() if one.get("network_mode") == f"service:{target}"]
-    if sharing:
-        raise ContainerError(
-            f"{_listed(sharing)} shares the network of {target}: rr could not tell them apart.",
-            remedy=f"Give {sharing[0]} a network of its own for the recording (a second file with -f that sets it).",
-        )
-    scale = service.get("scale") or (service.get("deploy") or {}).get("replicas") or 1
-    if scale != 1:
-        raise ContainerError(
-            f"{target} is to run {scale} times: rr records one.", remedy=f"Run it with --scale {target}=1."
-        )
-
-
-def among_others(project: Mapping[str, Any], target: str, agent: Agent, environment: Mapping[str, str]) -> Project:
-    """The project as it is recorded: everything runs, and the target lives in the agent's network namespace.
-    `environment`: what the target gets beside its own."""
+def among_others(
+    project: Mapping[str, Any], targets: Sequence[str], agent: Agent, environments: Mapping[str, Mapping[str, str]]
+) -> Project:
+    """The project as it is recorded: everything runs, and the targets live in the agent's network namespace.
+    `environments`: what each target gets beside its own."""
     made = copy.deepcopy(dict(project))
     services = made["services"]
-    service = services[target]
-    networks = dict(service.get("networks") or {"default": None})
-    names = [name for name in (target, service.get("container_name")) if name]
-    for name, one in networks.items():
-        one = dict(one or {})
-        one["aliases"] = list(dict.fromkeys([*names, *(one.get("aliases") or ())]))
-        networks[name] = one
-    beside = _agent_service(agent, {key: service.pop(key) for key in _NETWORK if key in service})
-    if service.pop("network_mode", None):
-        beside.pop("networks", None)
-        beside["network_mode"] = "bridge"
-    else:
-        beside["networks"] = networks
-    beside |= _sysctls(service)
-    _move_in(service, agent, environment)
-    service["depends_on"] = {
-        **(service.get("depends_on") or {}),
-        AGENT: {"condition": "service_started", "required": True},
-    }
+    beside = _agent_service(agent, network.joined(project, targets))
+    for target in targets:
+        _move_in(services[target], agent, environments[target])
+        services[target]["depends_on"] = {
+            **(services[target].get("depends_on") or {}),
+            AGENT: {"condition": "service_started", "required": True},
+        }
     for name, other in services.items():
-        if name != target and other.get("links"):
-            other["links"] = [_relinked(link, target) for link in other["links"]]
+        if name not in targets and other.get("links"):
+            other["links"] = [_relinked(link, targets) for link in other["links"]]
         other.pop("profiles", None)
     services[AGENT] = beside
     _with_shelf(made, agent)
@@ -122,31 +89,39 @@ def among_others(project: Mapping[str, Any], target: str, agent: Agent, environm
 
 
 def alone(
-    project: Mapping[str, Any], target: str, agent: Agent, environment: Mapping[str, str], there: frozenset[str]
+    project: Mapping[str, Any],
+    targets: Sequence[str],
+    agent: Agent,
+    environments: Mapping[str, Mapping[str, str]],
+    there: frozenset[str],
 ) -> Project:
-    """The target and its agent alone, in a project of their own, without a network. `there`: volumes that exist."""
+    """The targets and their agent alone, in a project of their own, without a network. `there`: volumes that exist."""
     whole = copy.deepcopy(dict(project))
-    service = whole["services"][target]
-    taken = {key: service.pop(key) for key in _NETWORK if key in service}
-    for key in ("networks", "ports", "expose", "links", "external_links", "mac_address"):
-        taken.pop(key, None)
-    for key in ("container_name", "depends_on", "network_mode", "profiles", "restart", "scale"):
-        service.pop(key, None)
-    if service.get("deploy"):
-        service["deploy"].pop("replicas", None)
-        service["deploy"].pop("restart_policy", None)
-    if service.get("build") and not service.get("image"):
-        service["image"] = f"{whole['name']}-{target}"
-    beside = _agent_service(agent, taken)
-    beside["network_mode"] = "none"
-    beside.setdefault("hostname", target.replace("_", "-"))
-    beside["extra_hosts"] = [*_hosts(taken.get("extra_hosts")), f"{beside['hostname']}=127.0.0.1"]
-    _sysctls(service)
-    service["volumes"] = [one for one in service.get("volumes") or () if not _is_socket(one)]
-    _move_in(service, agent, environment)
-    service["depends_on"] = {AGENT: {"condition": "service_started", "required": True}}
-    volumes = {one["source"] for one in service["volumes"] if one.get("type") == "volume" and one.get("source")}
-    made: Project = {"name": f"rr-{agent.token}", "services": {target: service, AGENT: beside}}
+    told = network.joined(project, targets)
+    host = targets[0].replace("_", "-")
+    made: Project = {
+        "name": f"rr-{agent.token}",
+        "services": {AGENT: _agent_service(agent, network.alone(told, network.names(project, targets), host))},
+    }
+    for target in targets:
+        service = whole["services"][target]
+        for key in ("container_name", "depends_on", "profiles", "restart", "scale"):
+            service.pop(key, None)
+        if service.get("deploy"):
+            service["deploy"].pop("replicas", None)
+            service["deploy"].pop("restart_policy", None)
+        if service.get("build") and not service.get("image"):
+            service["image"] = f"{whole['name']}-{target}"
+        service["volumes"] = [one for one in service.get("volumes") or () if not _is_socket(one)]
+        _move_in(service, agent, environments[target])
+        service["depends_on"] = {AGENT: {"condition": "service_started", "required": True}}
+        made["services"][target] = service
+    volumes = {
+        one["source"]
+        for target in targets
+        for one in made["services"][target]["volumes"]
+        if one.get("type") == "volume" and one.get("source")
+    }
     known = whole.get("volumes") or {}
     made["volumes"] = {
         name: {"name": known[name]["name"], "external": True}
@@ -162,9 +137,9 @@ def alone(
     return made
 
 
-def _agent_service(agent: Agent, taken: Mapping[str, Any]) -> Project:
+def _agent_service(agent: Agent, told: Mapping[str, Any]) -> Project:
     return {
-        **{key: value for key, value in taken.items() if key != "networks"},
+        **told,
         "image": agent.image,
         "command": ["wait"],
         "pull_policy": "never",
@@ -183,6 +158,7 @@ def _agent_service(agent: Agent, taken: Mapping[str, Any]) -> Project:
 
 
 def _move_in(service: Project, agent: Agent, environment: Mapping[str, str]) -> None:
+    network.apart(service)
     service["network_mode"] = f"service:{AGENT}"
     service["environment"] = {**(service.get("environment") or {}), **environment}
     service["volumes"] = [*(service.get("volumes") or ()), {"type": "volume", "source": _VOLUME, "target": SHELF}]
@@ -194,28 +170,10 @@ def _with_shelf(project: Project, agent: Agent) -> None:
     project["volumes"] = {**(project.get("volumes") or {}), _VOLUME: {"name": name, "labels": {LABEL: agent.token}}}
 
 
-def _sysctls(service: Project) -> Project:
-    """Settings of the network namespace are the agent's; the others stay."""
-    found = service.get("sysctls") or {}
-    ours = {name: value for name, value in found.items() if name.startswith("net.")}
-    rest = {name: value for name, value in found.items() if name not in ours}
-    service.pop("sysctls", None)
-    if rest:
-        service["sysctls"] = rest
-    return {"sysctls": ours} if ours else {}
-
-
-def _hosts(given: Any) -> list[str]:
-    """`extra_hosts`, which Compose writes as a list of name=address."""
-    if isinstance(given, Mapping):
-        return [f"{name}={one}" for name, ones in given.items() for one in (ones if isinstance(ones, list) else [ones])]
-    return list(given or ())
-
-
-def _relinked(link: str, target: str) -> str:
-    """A link to the target is one to the agent, under the same name."""
+def _relinked(link: str, targets: Sequence[str]) -> str:
+    """A link to a target is one to the agent, under the same name."""
     name, _, alias = link.partition(":")
-    return f"{AGENT}:{alias or name}" if name == target else link
+    return f"{AGENT}:{alias or name}" if name in targets else link
 
 
 def _is_socket(volume: Mapping[str, Any]) -> bool:
@@ -228,7 +186,3 @@ def _is_socket(volume: Mapping[str, Any]) -> bool:
         return volume.get("type") == "bind" and stat.S_ISSOCK(os.stat(source).st_mode)
     except OSError:
         return False
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names) or "no services"

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from intercept.containers import compose, image, leftovers
+from intercept.containers import compose, image, leftovers, network
 from intercept.containers.app import ContainerApp, Extra
 from intercept.containers.commands import ComposeUp
 from intercept.containers.compose import AGENT, Agent
+from intercept.containers.target import Target
 from testset.errors import ContainerError
 
 
@@ -23,21 +24,29 @@ class ComposeApp(ContainerApp):
 
     command: ComposeUp | None = None
     project: dict[str, Any] = field(default_factory=dict)
-    service: str = ""
-    _had_target: bool = False
+    _made_room: list[str] = field(default_factory=list)  # services that had a container before
     _alone: bool = False
 
-    def prepare(self, wanted: str | None) -> None:
+    def prepare(self, wanted: Sequence[str]) -> None:
         """Find the app in the project."""
-        assert self.command is not None
         self.project = self._resolved()
-        self.service = self.name = compose.find_target(self.project, wanted)
-        compose.check(self.project, self.service)
-        service = self.project["services"][self.service]
-        self.image_name = service.get("image") or f"{self.project['name']}-{self.service}"
-        self.environment = {str(k): "" if v is None else str(v) for k, v in (service.get("environment") or {}).items()}
-
-    image_name: str = ""
+        found = compose.find_targets(self.project, wanted)
+        network.check(self.project, found)
+        self.names = network.names(self.project, found)
+        for number, name in enumerate(found):
+            service = self.project["services"][name]
+            told = service.get("environment") or {}
+            after = {other: facts["condition"] for other, facts in (service.get("depends_on") or {}).items()}
+            self.targets.append(
+                Target(
+                    self.engine,
+                    name,
+                    number,
+                    image=service.get("image") or f"{self.project['name']}-{name}",
+                    environment={str(key): "" if value is None else str(value) for key, value in told.items()},
+                    after={other: condition for other, condition in after.items() if other in found},
+                )
+            )
 
     def _resolved(self) -> dict[str, Any]:
         command = self.command
@@ -68,53 +77,72 @@ class ComposeApp(ContainerApp):
         command, around = self.command, self.around
         assert command is not None
         self._alone = alone
-        service = self.project["services"][self.service]
         name = f"rr-{self.claim.token}" if alone else str(self.project["name"])
         before = {} if alone else leftovers.everything_of(self.engine, name)
         self.claim.note(project=name, before=before)
-        running = None if alone else self.engine.of_service(name, self.service)
-        if running is not None and running.status == "running":
-            raise ContainerError(
-                f"{self.service} is up already (container {running.name}).",
-                remedy=f"Stop it first: docker compose -p {name} stop.",
-            )
-        self._had_target = running is not None
-        facts = self.engine.image_facts(self.image_name)
-        if not facts or (service.get("build") and "--build" in command.making()):
-            self._get_image(service)
-            facts = self.engine.image_facts(self.image_name)
-        own = dict(one.partition("=")[::2] for one in facts.get("Env") or ())
-        self.environment = {**own, **self.environment}
+        if not alone:
+            self._make_room(name)
+        for one in self.targets:
+            one.takes_from(self._image(one))
         agent = Agent(
             image.ensure(self.engine, around.agent_base, lambda: around.told("Building rr's agent image …")),
             self.claim.token,
             memory,
         )
-        environment = {**self.trusting(), **extra(self.environment)}
+        services = [one.name for one in self.targets]
+        environments = {one.name: {**one.trusting(), **extra(one.environment)} for one in self.targets}
         if alone:
             volumes = {one.get("name") for one in (self.project.get("volumes") or {}).values() if one}
             there = frozenset(one for one in volumes if one and self.engine.has_volume(one))
-            made = compose.alone(self.project, self.service, agent, environment, there)
+            made = compose.alone(self.project, services, agent, environments, there)
         else:
-            made = compose.among_others(self.project, self.service, agent, environment)
+            made = compose.among_others(self.project, services, agent, environments)
         leftovers.private(self._file, _escaped(json.dumps(made, indent=1)).encode())
         making = [one for one in command.making() if one != "--build"] if not alone else []
         self._compose(["create", *making, *([] if alone else command.services)], "The project cannot be made")
-        found = self.engine.of_service(name, AGENT), self.engine.of_service(name, self.service)
-        if found[0] is None or found[1] is None:
-            raise ContainerError(f"Compose has not made {self.service}.", remedy="Does the command name its service?")
-        self.made = found
+        self._agent = self._made(name, AGENT)
+        for one in self.targets:
+            one.container = self._made(name, one.name)
 
-    def _get_image(self, service: Mapping[str, Any]) -> None:
+    def _make_room(self, project: str) -> None:
+        for one in self.targets:
+            there = self.engine.of_service(project, one.name)
+            if there is None:
+                continue
+            if there.status == "running":
+                raise ContainerError(
+                    f"{one.name} is up already (container {there.name}).",
+                    remedy=f"Stop it first: docker compose -p {project} stop.",
+                )
+            self._made_room.append(one.name)
+
+    def _made(self, project: str, service: str) -> Any:
+        found = self.engine.of_service(project, service)
+        if found is None:
+            what = self.name if service == AGENT else service
+            raise ContainerError(f"Compose has not made {what}.", remedy="Does the command name its service?")
+        return found
+
+    def _image(self, target: Target) -> Mapping[str, Any]:
+        """What a target's image says, once it is there."""
+        assert self.command is not None
+        service = self.project["services"][target.name]
+        facts = self.engine.image_facts(target.image)
+        if not facts or (service.get("build") and "--build" in self.command.making()):
+            self._get_image(target.name, "build" if service.get("build") else "pull")
+            facts = self.engine.image_facts(target.image)
+        return facts
+
+    def _get_image(self, service: str, verb: str) -> None:
         command = self.command
         assert command is not None
-        verb = "build" if service.get("build") else "pull"
-        what = f"The image of {self.service} cannot be {'built' if verb == 'build' else 'had'}"
-        self.run([*command.global_words, verb, self.service], what, cwd=command.folder, environment=command.environment)
+        what = f"The image of {service} cannot be {'built' if verb == 'build' else 'had'}"
+        self.run([*command.global_words, verb, service], what, cwd=command.folder, environment=command.environment)
 
     def folders(self) -> list[Path]:
-        context = (self.project["services"][self.service].get("build") or {}).get("context")
-        return [*([Path(context)] if context else []), Path.cwd()]
+        services = [self.project["services"][one.name] for one in self.targets]
+        contexts = [context for one in services if (context := (one.get("build") or {}).get("context"))]
+        return [*map(Path, contexts), Path.cwd()]
 
     def foreground(self) -> list[str]:
         command = self.command
@@ -124,8 +152,8 @@ class ComposeApp(ContainerApp):
     def restore(self) -> None:
         command = self.command
         assert command is not None
-        if self._had_target:
-            words = [*command.global_words, "create", "--no-build", self.service]
+        if self._made_room:
+            words = [*command.global_words, "create", "--no-build", *self._made_room]
             process = self.spawn(
                 words,
                 cwd=command.folder,

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import socket
 import sys
+import time
 from typing import Any
 
 from intercept.connection import accepted, acknowledge, reset_when_closed
@@ -23,14 +25,18 @@ from intercept.sockdiag import is_own, listeners
 
 WINDOW = 1 << 20  # bytes on their way in one channel
 _LOOK = 0.01  # seconds between two looks at what the app listens on
+_PATIENCE = 5.0  # seconds that a connection to itself may wait for a listener
 _LARGEST_DATAGRAM = 65535
 
 
 class Outlet:
     """Serves until the stream ends."""
 
-    def __init__(self, namespace: Namespace, clock: int) -> None:
-        """`clock`: the open file that the app's clock is moved by, or -1."""
+    def __init__(self, namespace: Namespace, clock: int, *, has_networks: bool, several: bool) -> None:
+        """`clock`: the open file that the app's clock is moved by, or -1. `has_networks`: the namespace. `several`: the
+        app is several containers, which start as they like."""
+        self._has_networks = has_networks
+        self._patience = _PATIENCE if several else 0.0
         self._clock = clock
         self._namespace = namespace
         self._inside = namespace.inside
@@ -121,12 +127,29 @@ class Outlet:
     def _knock(self) -> None:
         assert self._gate is not None
         for knock in self._gate.knocks():
-            if is_own(self._inside.diag, self._inside.port, *knock.target):
-                self._gate.let_be(knock)
+            if self._is_own(knock):
+                self._loop.create_task(self._let_be(self._gate, knock))
                 continue
             number = self._next()
             self._knocks[number] = knock
             self.tell(say({"target": knock.target}, Kind.KNOCK, number))
+
+    def _is_own(self, knock: Knock) -> bool:
+        """Whether the app talks to itself, where it listens or not: it has nobody else at its own addresses."""
+        source, (host, port) = knock.source[0], knock.target
+        is_here = self._has_networks or ipaddress.ip_address(host).is_loopback
+        return (source == host and is_here) or is_own(self._inside.diag, self._inside.port, host, port)
+
+    async def _let_be(self, gate: Gate, knock: Knock) -> None:
+        """One container asks another of the app that is not up yet: when it was recorded, it was."""
+        deadline = time.monotonic() + self._patience
+        while time.monotonic() < deadline and not self._hears(knock):
+            await asyncio.sleep(_LOOK)
+        gate.let_be(knock)
+
+    def _hears(self, knock: Knock) -> bool:
+        host, port = knock.target
+        return any(one.port == port and one.hears(host) for one in listeners(self._inside.diag, self._inside.port))
 
     def _let(self, knock: Knock, how: str) -> None:
         gate = self._gate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from intercept.containers.commands import DockerRun, Option
 from intercept.containers.compose import SHELF
 from intercept.containers.engine import told
 from intercept.containers.leftovers import LABEL
+from intercept.containers.target import Target
 from testset.errors import ContainerError, UsageError
 
 _NETWORK = ("--network", "--net")
@@ -36,20 +37,27 @@ class RunApp(ContainerApp):
 
     command: DockerRun | None = None
 
-    def prepare(self, wanted: str | None) -> None:
+    def prepare(self, wanted: Sequence[str]) -> None:
         command = self._command
         own = command.value("--name")
-        self.name = own or command.image
-        if wanted is not None and wanted not in (own, command.image):
-            remedy = f"Leave --container-name out, or say {self.name}."
-            raise UsageError(f"There is no container {wanted}: the command starts {self.name}.", remedy=remedy)
+        name = own or command.image
+        if len(wanted) > 1:
+            raise UsageError(
+                f"`docker run` starts one container, and --container-name names {len(wanted)}.",
+                remedy="Several containers are one app where `docker compose up` starts them.",
+            )
+        if wanted and wanted[0] not in (own, command.image):
+            remedy = f"Leave --container-name out, or say {name}."
+            raise UsageError(f"There is no container {wanted[0]}: the command starts {name}.", remedy=remedy)
         mode = command.value(*_NETWORK) or "bridge"
         if mode in ("host", "none") or mode.startswith("container:"):
             raise ContainerError(
-                f"{self.name} runs with --network {mode}: it has no network of its own, at whose edge rr could stand.",
+                f"{name} runs with --network {mode}: it has no network of its own, at whose edge rr could stand.",
                 remedy="Leave that option out for the recording, or start the app without Docker.",
             )
-        self.environment = dict(self._given())
+        called = ("--name", "--network-alias", "--net-alias", "-h", "--hostname")
+        self.names = frozenset(one.value for one in command.options if one.name in called and one.value)
+        self.targets = [Target(self.engine, name, image=command.image, environment=environment_of(command))]
 
     def make(self, *, alone: bool, memory: int, extra: Extra) -> None:
         command = self._command
@@ -62,8 +70,8 @@ class RunApp(ContainerApp):
                 cwd=command.folder,
             )
             facts = self.engine.image_facts(command.image)
-        own = dict(one.partition("=")[::2] for one in facts.get("Env") or ())
-        self.environment = {**own, **self.environment}
+        [target] = self.targets
+        target.takes_from(facts)
         around, token = self.around, self.claim.token
         agent_image = image.ensure(self.engine, around.agent_base, lambda: around.told("Building rr's agent image …"))
         shelf = f"rr-shelf-{token}"
@@ -75,30 +83,28 @@ class RunApp(ContainerApp):
             [
                 *common, "--name", agent_name, "--user", "0", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN",
                 "--cap-add", "SETUID", "--cap-add", "SETGID", "--security-opt", "no-new-privileges:true", "--read-only",
-                "--shm-size", str(memory + (64 << 20)), "--pull", "never", *self._of_agent(alone, facts), agent_image,
-                "wait",
+                "--shm-size", str(memory + (64 << 20)), "--pull", "never",
+                *of_agent(command, alone=alone, exposed=facts.get("ExposedPorts") or ()), agent_image, "wait",
             ]
         )  # fmt: skip
-        agent = self.engine.named(agent_name)
         variables = [
             word
-            for name, value in {**self.trusting(), **extra(self.environment)}.items()
+            for name, value in {**target.trusting(), **extra(target.environment)}.items()
             for word in ("--env", f"{name}={value}")
         ]
         name = command.value("--name")
         app_name = name if name and not alone else f"rr-app-{token}"
         named = [] if name and not alone else ["--name", app_name]
         self._create(
-            [*common, *named, "--network", f"container:{agent_name}", *self._of_app(alone), *variables,
+            [*common, *named, "--network", f"container:{agent_name}", *of_app(command, alone=alone), *variables,
              command.image, *command.arguments]
         )  # fmt: skip
-        target = self.engine.named(app_name)
-        if agent is None or target is None:
+        self._agent, target.container = self.engine.named(agent_name), self.engine.named(app_name)
+        if self._agent is None or target.container is None:
             raise ContainerError(f"Docker has not made a container for {self.name}.")
-        self.made = agent, target
 
     def foreground(self) -> list[str]:
-        return [*self._command.program, "start", "--attach", self.target.name]
+        return [*self._command.program, "start", "--attach", self.targets[0].container.name]
 
     def restore(self) -> None:
         """Nothing had to make room."""
@@ -117,51 +123,51 @@ class RunApp(ContainerApp):
             [*command.program, "create", *words], what, cwd=command.folder, environment=command.environment, silent=True
         )
 
-    def _of_agent(self, alone: bool, facts: Mapping[str, object]) -> list[str]:
-        """Options for the agent's container."""
-        options = self._command.options
-        ours = _OF_AGENT_ALONE if alone else _OF_AGENT
-        words = [word for one in options if one.name in ours or _is_network_setting(one, alone) for word in one.words]
-        if alone:
-            host = self._command.value("-h", "--hostname")
-            if host is None:
-                host = "app"
-                words += ["--hostname", host]
-            return [*words, "--network", "none", "--add-host", f"{host}:127.0.0.1"]
-        exposed = facts.get("ExposedPorts")
-        if isinstance(exposed, dict):  # what -P publishes
-            words += [word for port in exposed for word in ("--expose", str(port))]
-        return words
 
-    def _of_app(self, alone: bool) -> list[str]:
-        """Options for the app's container."""
-        not_its = _OF_AGENT | _OF_RR | (_NOT_ALONE if alone else frozenset())
-        found = [
-            one for one in self._command.options if one.name not in not_its and not _is_network_setting(one, False)
-        ]
-        if alone:
-            found = [
-                one for one in found if not (one.name in _VOLUMES and _is_socket((one.value or "").partition(":")[0]))
-            ]
-        return [word for one in found for word in one.words]
+def of_agent(command: DockerRun, *, alone: bool, exposed: Iterable[str] = ()) -> list[str]:
+    """Options for the agent's container. `exposed`: ports of the app's image, which -P publishes."""
+    ours = _OF_AGENT_ALONE if alone else _OF_AGENT
+    words = [
+        word for one in command.options if one.name in ours or _is_network_setting(one, alone) for word in one.words
+    ]
+    if not alone:
+        return [*words, *(word for port in exposed for word in ("--expose", port))]
+    host = command.value("-h", "--hostname")
+    if host is None:
+        host = "app"
+        words += ["--hostname", host]
+    return [*words, "--network", "none", "--add-host", f"{host}:127.0.0.1"]
 
-    def _given(self) -> Iterator[tuple[str, str]]:
-        """The environment that the command line gives the app."""
-        command = self._command
-        for one in command.options:
-            if one.name == "--env-file" and one.value:
-                path = Path(command.folder or ".", one.value)
-                try:
-                    lines = path.read_text().splitlines()
-                except OSError as error:
-                    raise ContainerError(f"{path} cannot be read: {error.strerror}.") from error
-                for line in lines:
-                    if line.strip() and not line.lstrip().startswith("#"):
-                        name, equals, value = line.partition("=")
-                        yield name.strip(), value if equals else os.environ.get(name.strip(), "")
-            elif one.name in ("-e", "--env") and one.value:
-                name, equals, value = one.value.partition("=")
-                yield name, value if equals else os.environ.get(name, "")
+
+def of_app(command: DockerRun, *, alone: bool) -> list[str]:
+    """Options for the app's container."""
+    not_its = _OF_AGENT | _OF_RR | (_NOT_ALONE if alone else frozenset())
+    found = [one for one in command.options if one.name not in not_its and not _is_network_setting(one, False)]
+    if alone:
+        found = [one for one in found if not (one.name in _VOLUMES and _is_socket((one.value or "").partition(":")[0]))]
+    return [word for one in found for word in one.words]
+
+
+def environment_of(command: DockerRun) -> dict[str, str]:
+    """The environment that the command line gives the app."""
+    return dict(_given(command))
+
+
+def _given(command: DockerRun) -> Iterator[tuple[str, str]]:
+    for one in command.options:
+        if one.name == "--env-file" and one.value:
+            path = Path(command.folder or ".", one.value)
+            try:
+                lines = path.read_text().splitlines()
+            except OSError as error:
+                raise ContainerError(f"{path} cannot be read: {error.strerror}.") from error
+            for line in lines:
+                if line.strip() and not line.lstrip().startswith("#"):
+                    name, equals, value = line.partition("=")
+                    yield name.strip(), value if equals else os.environ.get(name.strip(), "")
+        elif one.name in ("-e", "--env") and one.value:
+            name, equals, value = one.value.partition("=")
+            yield name, value if equals else os.environ.get(name, "")
 
 
 def _is_network_setting(option: Option, alone: bool) -> bool:

@@ -89,7 +89,7 @@ def test_a_flag_wins_over_the_environment_over_the_file(tmp_path: Path) -> None:
             "RR_TEST_DELAY": "2s",
         },
     )
-    assert (settings.command, settings.container_name, settings.build_delay) == ("flag", "env", 1)
+    assert (settings.command, settings.container_name, settings.build_delay) == ("flag", ("env",), 1)
     assert settings.record.app_ports == (80, 81)
     assert settings.test.delay == 2
     assert settings.origins["command"] == "--command"
@@ -124,6 +124,17 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: str, mes
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [("a", ("a",)), ("[a, b]", ("a", "b")), ("[a]", ("a",)), ("''", ()), ("[]", ())],
+)
+def test_one_container_is_a_text_and_several_are_a_list(tmp_path: Path, said: str, names: tuple[str, ...]) -> None:
+    assert read(tmp_path, f"container_name: {said}\n").container_name == names
+    given = load_settings(tmp_path, {"container_name": ["x", "y"]}, environ={"RR_CONTAINER_NAME": "c, d"})
+    assert given.container_name == ("x", "y")
+    assert load_settings(tmp_path, environ={"RR_CONTAINER_NAME": "c, d"}).container_name == ("c", "d")
+
+
 def test_a_wrong_flag_or_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"--api-timeout must be a duration such as 30s or 1m30s, found 'x'"):
         load_settings(tmp_path, {"test.api_timeout": "x"}, environ={})
@@ -153,7 +164,7 @@ record:
 """,
         "keploy.yml",
     )
-    assert (settings.command, settings.container_name, settings.build_delay) == ("docker compose up", None, 45)
+    assert (settings.command, settings.container_name, settings.build_delay) == ("docker compose up", (), 45)
     assert (settings.path, settings.test.delay, settings.test.health_url) == (Path(), 10, None)
     assert settings.test.selected_tests == {"test-set-0": ("test-1",)}
     assert settings.record.filters == (Filter(methods=("GET",)),)

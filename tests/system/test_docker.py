@@ -281,6 +281,83 @@ def test_docker_run(project: Project) -> None:
     green(project)
 
 
+# -- several containers, one app ------------------------------------------------------------------------------------
+
+PRICES = """
+    import os, time, urllib.request
+    from flask import Flask
+    app = Flask(__name__)
+    time.sleep(float(os.environ.get("SLOW", "0")))
+    @app.get("/<name>")
+    def price(name):
+        with urllib.request.urlopen(f"http://users:8000/{name}", timeout=5) as answer:
+            return {"price": 12 if name in answer.read().decode() else 13, "host": os.uname().nodename}
+    app.run(host="0.0.0.0", port=8070)
+"""
+SHOP = """
+    import json, os, socket, time, urllib.request
+    from flask import Flask, jsonify
+    app = Flask(__name__)
+    while os.environ.get("WAITS") and socket.socket().connect_ex(("price", 8070)):
+        time.sleep(0.05)
+    @app.get("/orders/<name>")
+    def order(name):
+        found = []
+        for host in ("price", "price_service", "costs.shop"):
+            with urllib.request.urlopen(f"http://{host}:8070/{name}", timeout=9) as answer:
+                found.append(json.load(answer)["price"])
+        with urllib.request.urlopen(f"http://users:8000/{name}", timeout=5) as answer:
+            return jsonify({"id": 1, "user": answer.read().decode(), "price": max(found)})
+    app.run(host="0.0.0.0", port=8080)
+"""
+
+
+def shop(project: Project, **price: Any) -> None:
+    """A shop that asks its price service by three names, and users, whom both of them ask."""
+    project.service("users", USERS)
+    project.service(
+        "price", PRICES, container_name="price_service", depends_on=["users"],
+        networks={"default": {"aliases": ["costs.shop"]}}, **price,
+    )  # fmt: skip
+    project.service(
+        "order", SHOP, ports=[f"127.0.0.1:{project.port}:8080"], depends_on=["users", "price"],
+        environment={"WAITS": "1"},
+    )  # fmt: skip
+
+
+def test_two_containers_that_are_one_app(project: Project) -> None:
+    shop(project)
+    project.record("--container-name", "order", "--container-name", "price_service")
+    assert (project.rr.folder / "rr.yml").read_text().count("container_name: [order, price_service]") == 1
+    mocks = (project.rr.keploy / "test-set-0" / "mocks.yml").read_text()
+    assert mocks.count("url: http://users:8000/ann") == 4  # of both; what they say to each other stays inside
+    assert "8070" not in mocks
+    services = project.document["services"]
+    del services["users"]
+    services["order"] |= {"environment": {}, "depends_on": ["price"]}
+    services["price"] |= {"environment": {"SLOW": "3"}, "depends_on": []}  # the other has to wait for it
+    project.write()
+    green(project)
+
+    code = project.rr.folder / "price" / "app"
+    code.write_text(code.read_text().replace('"price": 12', '"price": 15'))
+    project.engine.docker("compose", "-f", str(project.rr.folder / "docker-compose.yml"), "build", "price")
+    red = project.rr.run("test", "--delay", "30", ceiling=120)
+    assert red.code == 1
+    assert "body.price" in red.output
+
+
+def test_two_containers_that_cannot_be_one_app(project: Project) -> None:
+    shop(project, ports=["8080"])
+    said = refused(project, "--container-name", "price", name="order")
+    assert "order and price cannot be one app, with one network: both listen on port 8080" in said
+    assert "Let one of them listen on another port" in said
+    project.write()
+    done = project.rr.run("record", "-c", "docker run x", "--container-name", "x", "--container-name", "y")
+    assert done.code == 2
+    assert "`docker run` starts one container, and --container-name names 2." in done.output
+
+
 # -- spellings ------------------------------------------------------------------------------------------------------
 
 
