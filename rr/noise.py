@@ -57,8 +57,7 @@ def learn_of(
 ) -> bool:
     """Replay a set and write its noise into its tests. False: it could not be replayed; the recording is as it was."""
     planner = Planner(settings, store, console, interrupted)
-    found: list[dict[str, Sequence[Finding]]] = []
-    passed = 0
+    replays: list[list[TestResult]] = []
     for number in range(_REPLAYS):
         results: list[TestResult] = []
 
@@ -78,14 +77,19 @@ def learn_of(
         if outcome.reason:
             console.note(f"What differs by itself could not be learned: {outcome.reason} `rr noise` does it later.")
             return False
-        found.append({one.name: one.findings for one in results})
-        passed = sum(one.verdict is Verdict.PASSED for one in results)
+        replays.append(results)
         if not any(one.findings for one in results):
-            break  # all is as recorded: nothing to learn
-    lessons = learn(found)
+            break  # what was answered is as recorded: nothing to learn
+    lessons = learn(_findings(replays))
     _write(test_set, lessons)
-    _tell(console, lessons, passed, len(found[-1]))
+    _tell(console, lessons, replays[-1])
     return True
+
+
+def _findings(replays: Sequence[Sequence[TestResult]]) -> list[dict[str, Sequence[Finding]]]:
+    """By test. An answer to a request that no mock answered teaches nothing: it says that something went wrong."""
+    astray = {one.name for results in replays for one in results if one.misses}
+    return [{one.name: one.findings for one in results if one.name not in astray} for results in replays]
 
 
 def _write(test_set: TestSet, lessons: Mapping[str, Lesson]) -> None:
@@ -102,9 +106,11 @@ def _write(test_set: TestSet, lessons: Mapping[str, Lesson]) -> None:
 
 
 def _around_difference(values: Sequence[str]) -> list[str]:
-    """Values to be shown beside each other: of long ones, what is around the first character that is not the same."""
+    """Values to be shown beside each other: of long ones, what is around the first character that is not the same. Of
+    these the first two: the recording is worded as the first replay calls things."""
     if max(map(len, values)) <= _WIDEST and not any("\n" in one for one in values):
         return list(values)
+    values = values[:2]
     same = first_difference(min(values), max(values))
     begin = max(values[0].rfind("\n", 0, same) + 1, same - _WIDEST // 3)
     shown = []
@@ -114,11 +120,12 @@ def _around_difference(values: Sequence[str]) -> list[str]:
     return shown
 
 
-def _tell(console: Console, lessons: Mapping[str, Lesson], passed: int, of: int) -> None:
+def _tell(console: Console, lessons: Mapping[str, Lesson], results: Sequence[TestResult]) -> None:
     learned = [(name, one) for name, lesson in lessons.items() for one in lesson.noise]
     unstable = [(name, one) for name, lesson in lessons.items() for one in lesson.unstable]
-    if not learned and not unstable:
-        console.note(f"Replayed as recorded: {passed} of {of}.")
+    others = [one for one in results if one.verdict is not Verdict.PASSED and one.name not in lessons]
+    if not learned and not unstable and not others:
+        console.note(f"Replayed as recorded: {many(len(results), 'test')}.")
     for name, noise in learned:
         console.note(f"{name}: {noise.place} differs each time and looks generated: noted as noise ({noise.evidence})")
     for name, one in unstable:
@@ -128,4 +135,11 @@ def _tell(console: Console, lessons: Mapping[str, Lesson], passed: int, of: int)
         console.note(
             f"{many(len(unstable), 'place')} will fail again. Is it the app's own doing? Else say so in the test: "
             "assertions.noise."
+        )
+    for result in others:
+        console.warning(f"{result.name} is not green, although nothing has changed: {result.headline}")
+    if any(one.misses or one.effects for one in others):
+        console.note(
+            "The app does not send the same each time. What it chooses by chance needs a fixed seed, or a name in the "
+            "tests (`rr templatize`)."
         )
