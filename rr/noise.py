@@ -123,7 +123,7 @@ def _around_difference(values: Sequence[str]) -> list[str]:
 def _tell(console: Console, lessons: Mapping[str, Lesson], results: Sequence[TestResult]) -> None:
     learned = [(name, one) for name, lesson in lessons.items() for one in lesson.noise]
     unstable = [(name, one) for name, lesson in lessons.items() for one in lesson.unstable]
-    others = [one for one in results if one.verdict is not Verdict.PASSED and one.name not in lessons]
+    others = [one for one in results if one.verdict is not Verdict.PASSED and _beside_its_answer(one)]
     if not learned and not unstable and not others:
         console.note(f"Replayed as recorded: {many(len(results), 'test')}.")
     for name, noise in learned:
@@ -137,9 +137,16 @@ def _tell(console: Console, lessons: Mapping[str, Lesson], results: Sequence[Tes
             "assertions.noise."
         )
     for result in others:
-        console.warning(f"{result.name} is not green, although nothing has changed: {result.headline}")
+        why = _beside_its_answer(result)
+        more = f" (and {len(why) - 1} more)" if len(why) > 1 else ""
+        console.warning(f"{result.name} is not green, although nothing has changed: {why[0]}{more}")
     if any(one.misses or one.effects for one in others):
         console.note(
             "The app does not send the same each time. What it chooses by chance needs a fixed seed, or a name in the "
             "tests (`rr templatize`)."
         )
+
+
+def _beside_its_answer(result: TestResult) -> list[str]:
+    """What else speaks against a test, in sentences."""
+    return [*result.reasons, *map(str, result.effects), *map(str, result.misses)]
