@@ -347,6 +347,28 @@ def rerecord(
 
 
 @app.command()
+def templatize(
+    path: Folder = None,
+    config_path: ConfigFolder = None,
+    test_sets: Annotated[
+        str | None, typer.Option("-t", "--test-sets", help="The test sets to look at, with commas. Default: all.")
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the names into the tests, their values into the set's config.yml.")
+    ] = False,
+    debug: Debug = False,
+) -> int:
+    """Propose names ({{order}}) for values that tests pass on, and that rr does not see to be made up: A-417, 418."""
+    from rr.templatize import Options, templatize
+
+    flags = {
+        "path": str(path) if path is not None else None,
+        "test.test_sets": test_sets.split(",") if test_sets else None,
+    }
+    return templatize(Options(flags=flags, config_folder=config_path or Path(), write=write, debug=debug))
+
+
+@app.command()
 def doctor(debug: Debug = False) -> int:
     """Check what this machine offers, and say how to get what is missing."""
     from rr.doctor import doctor

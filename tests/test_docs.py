@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 ROOMS = ("testset", "protocols", "intercept", "recorder", "replayer", "rr")
 COMMANDS = (
-    "record", "recover", "test", "noise", "rerecord", "report", "normalize", "config", "doctor",
+    "record", "recover", "test", "noise", "rerecord", "templatize", "report", "normalize", "config", "doctor",
     "mock serve", "mock record", "mock replay", "secrets list", "secrets show", "secrets exempt", "secrets rotate",
 )  # fmt: skip
 

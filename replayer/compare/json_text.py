@@ -1,7 +1,7 @@
 """Changes values in a JSON text and leaves every other character: indentation, order, spelling of numbers.
 
 Places are tuples of text (`("items", "0", "id")`), as `places.parse` gives them. Strings may hold a secret's
-placeholder, and that may hold quotes.
+placeholder, and that may hold quotes; a name may stand for a number.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 Place = tuple[str, ...]
 
 _STRING = re.compile(r'"(?:\{\{[a-z_]+ "[^"]*"\}\}|[^"\\\x00-\x1f]|\\.)*"')
+_NAME = re.compile(r"\{\{[^{}\"]*\}\}")  # that a person has given to a number
 _SCALAR = re.compile(r"[^\s\[\]{},:\"]+")
 _SPACE = re.compile(r"\s*")
 
@@ -98,7 +99,9 @@ def _value(text: str, at: int, place: Place, member: int, found: dict[Place, Spa
     """Reads the value that begins at `at`; returns where it ends."""
     found[place] = Span(at, at, member)  # holds the order; the end follows
     opening = text[at]
-    if opening == "{":
+    if (name := _NAME.match(text, at)) is not None:
+        end = name.end()
+    elif opening == "{":
         end = _members(text, at + 1, place, found)
     elif opening == "[":
         end = _elements(text, at + 1, place, found)

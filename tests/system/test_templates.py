@@ -119,3 +119,36 @@ def test_another_value_in_the_place_of_a_name_is_red(shop: Shop, old: str, new: 
     assert replay.code == 1, replay.output
     tests = [one for each in json.loads(replay.stdout)["sets"] for one in each["tests"]]
     assert [one["name"] for one in tests if one["verdict"] != "passed"] == [red], replay.output
+
+
+# -- rr templatize -----------------------------------------------------------------------------------------------
+
+
+def test_names_are_proposed(shop: Shop) -> None:
+    before = {path: path.read_bytes() for path in shop.set.rglob("*.yml")}
+    said = shop.rr.run("templatize")
+    assert said.code == 0, said.output
+    assert f"{{{{order}}}} for {shop.order}" in said.stdout
+    assert f"{{{{order_id}}}} for {shop.number}" in said.stdout
+    assert "+     url: http://localhost" in said.stdout.replace("+    url", "+     url"), said.stdout
+    assert "2 names proposed" in said.stdout
+    assert {path: path.read_bytes() for path in shop.set.rglob("*.yml")} == before, "nothing is written"
+
+
+def test_names_that_were_written_are_right(shop: Shop) -> None:
+    test = shop.set / "tests" / "test-2.yml"
+    test.write_text("# the order\n" + test.read_text("utf-8"), "utf-8")
+    said = shop.rr.run("templatize", "--write", "-t", "test-set-0")
+    assert said.code == 0, said.output
+    replay = shop.rr.test()
+    assert replay.code == 0, replay.output
+    assert test.read_text("utf-8").startswith("# the order\n"), "comments stay"
+    assert f"order: {shop.order}" in (shop.set / "config.yml").read_text("utf-8")
+    again = shop.rr.run("templatize", "--write")
+    assert (again.code, "Nothing to name" in again.stdout) == (0, True), again.output
+
+
+def test_a_set_that_is_not_there(shop: Shop) -> None:
+    said = shop.rr.run("templatize", "-t", "test-set-9")
+    assert said.code == 2
+    assert "no test set 'test-set-9'" in said.stderr
