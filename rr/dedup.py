@@ -46,7 +46,7 @@ def _key(test: TestCase) -> Any:
     asked = tuple((value.place, template(value).shape) for value in HTTP.values(exchange.request))
     response = exchange.response
     answered = None if response is None else (response.status, _schema(response.body))
-    return exchange.request.method, asked, answered
+    return HTTP.route(exchange.server, exchange.request), asked, answered
 
 
 def _schema(body: Any) -> str:
