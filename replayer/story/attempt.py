@@ -15,6 +15,7 @@ from protocols.furniture import Difference, Value
 from protocols.generated import looks_generated
 from replayer.story.bindings import Binding, Bindings, Breach, Clash
 from replayer.story.recording import BORN, Entry, Story
+from replayer.story.reissued import is_reissued
 from replayer.story.spelling import spelled_like
 from replayer.story.template import fits, is_redacted, is_secret, template, text_of
 from replayer.story.times import Clocks, same_offset
@@ -53,11 +54,15 @@ class Attempt:
             place = origin.place  # the very value, and not only the request
         known = self._pairs.get(recorded)
         if known is not None:
-            return None if known.actual == actual else Clash(Breach.OTHER, recorded, actual, known)
+            if known.actual == actual or self.is_reissued(known.actual, actual):
+                return None
+            return Clash(Breach.OTHER, recorded, actual, known)
         taken = self._taken.get(actual)
         if taken is not None:
             return Clash(Breach.TAKEN, recorded, actual, taken)
         clash = self._bindings.clash(recorded, actual)
+        if clash is not None and clash.since is not None and self.is_reissued(clash.since.actual, actual):
+            return None  # it goes on under the name that it has
         again = anew and recorded not in self._story.reused and self._bindings.recorded(actual) == actual
         if clash is not None and not (again and clash.breach is Breach.OTHER):
             return clash
@@ -109,6 +114,10 @@ class Attempt:
     def moves(self, recorded: str, actual: str) -> bool:
         """Whether both are times, as far from their clocks."""
         return self._moves(recorded, actual) is None
+
+    def is_reissued(self, earlier: str, later: str) -> bool:
+        """Whether both are one token, issued twice."""
+        return is_reissued(earlier, later, self._story.options.tolerance_ns)
 
     def names(self) -> Mapping[str, str]:
         """What this attempt itself calls things: recorded values and actual ones."""
