@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +41,7 @@ from rr.settings import Settings, load_settings
 from testset import placeholders, revision
 from testset.errors import NoTestSetError, RelayError, RRError, UsageError
 from testset.files import write_whole
-from testset.model import Document
+from testset.model import Document, Server
 from testset.redaction import Redactor
 from testset.rewrite import set_to
 from testset.secrets import FILE_NAME, Vault
@@ -109,6 +110,7 @@ class _Rerecording:
         self._set = test_set
         self._interrupted = interrupted
         self._sent: list[str] = []
+        self._own_ports: set[int] = set()  # that the app has opened
         self._planner = Planner(settings, store, console, interrupted, moves_clock=False, debug=options.debug)
 
     def run(self) -> None:
@@ -205,6 +207,7 @@ class _Rerecording:
             settings.journal.limit,
             unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
             on_notice=self._console.warning,
+            on_door=lambda door, _open: self._own_ports.add(door.inside.port),
         )
 
     def _told(self, result: TestResult) -> None:
@@ -215,7 +218,7 @@ class _Rerecording:
 
     def _merge(self, fresh: TestSet, vault: Vault) -> None:
         self._console.counter("")
-        old, new = _side(self._set), _side(fresh)
+        old, new = _side(self._set), _without_knocking(_side(fresh), self._own_ports)
         sent = [old.tests[name] for name in self._sent if name in old.tests]
         answered = sorted(new.tests.values(), key=lambda one: new.started_ns[one.name])
         pairs = align(sent, answered, Sameness())
@@ -341,6 +344,13 @@ class _Recorded(Scene):
 def _side(test_set: TestSet) -> Side:
     tests = {one.name: one for one in test_set.tests()}
     return Side(tests, [document for _, document in test_set.mocks()], _beginnings(test_set))
+
+
+def _without_knocking(side: Side, ports: AbstractSet[int]) -> Side:
+    """Without the attempts of an app to reach its own ports before it had opened them: how many there are is chance."""
+    own = {str(Server("localhost", port)) for port in ports}
+    mocks = [one for one in side.mocks if "ending" not in one.spec or one.spec.get("server") not in own]
+    return replace(side, mocks=mocks)
 
 
 def _beginnings(test_set: TestSet) -> dict[str, int]:

@@ -14,12 +14,12 @@ from tests.harness.rr_command import RR
 
 pytestmark = pytest.mark.system
 
-# A change of one field of an answer. What overlapped when it was recorded (parallel) is sent one after the other, and
-# its mocks get other owners: that is not here.
+# A change of one field of an answer.
 CHANGES = {
     "nonces": ('"state": "cancelled"', '"state": "gone"'),
     "now": ("{now:%A}", "{now:%a}"),
     "sessions": ('"state": "paid"', '"state": "settled"'),
+    "parallel": ('"left": one["quantity"]', '"left": one["quantity"] + 1'),
 }
 
 
@@ -28,17 +28,25 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *name, *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
+def commit(folder: Path) -> None:
+    git(folder, "init", "-q")
+    git(folder, "add", "keploy")
+    git(folder, "commit", "-qm", "recorded")
+
+
 def changed(rr: RR) -> str:
     return git(rr.folder, "diff", "-U0", "--", "keploy")
+
+
+def changed_lines(rr: RR) -> list[str]:
+    return [one for one in changed(rr).splitlines() if one[:1] in "+-" and one[:3] not in ("+++", "---")]
 
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_diff_is_what_has_changed(name: str, company: Company, databases: Servers, tmp_path: Path) -> None:
     with world(tmp_path, company, databases["mysql"]) as around:
         app = record(name, tmp_path / name, around)
-        git(app.rr.folder, "init", "-q")
-        git(app.rr.folder, "add", "keploy")
-        git(app.rr.folder, "commit", "-qm", "recorded")
+        commit(app.rr.folder)
         for _ in range(2):
             around.reset()
             done = app.rr.run("rerecord")
@@ -51,6 +59,6 @@ def test_the_diff_is_what_has_changed(name: str, company: Company, databases: Se
         around.reset()
         done = app.rr.run("rerecord")
         assert done.code == 0, done.output
-        lines = [one for one in changed(app.rr).splitlines() if one[:1] in "+-" and one[:3] not in ("+++", "---")]
+        lines = changed_lines(app.rr)
         print("\n".join(lines))
         assert 0 < len(lines) < 10, "\n".join(lines)
