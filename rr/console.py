@@ -248,15 +248,20 @@ def _shown(line: Line) -> list[Span]:
 def _set_line(name: str, each: Any) -> list[Span]:
     passed, failed, errored = (each.count(verdict) for verdict in Verdict)
     if not each.tests:
-        return [(f"  {name}  ", _PLAIN), (visible(each.reason or str(each.status)), _ODD)]
+        return [(f"  {name}  ", _PLAIN), (visible(_why(each)), _ODD)]
     line = [(f"  {name}  ", _PLAIN), (f"{passed:>5} passed", _GOOD if passed else _DIM)]
     line.append((f"{failed:>5} failed", _BAD if failed else _DIM))
     if errored:
         line.append((f"{errored:>5} errored", _ODD))
     line.append((f"{_took(each.took):>10}", _DIM))
     if each.status not in (SetStatus.PASSED, SetStatus.FAILED):
-        line.append((f"   {visible(each.reason or str(each.status))}", _ODD))
+        line.append((f"   {visible(_why(each))}", _ODD))
     return line
+
+
+def _why(each: Any) -> str:
+    """Why a set is not what it should be, in a line: the rest was told before."""
+    return str(each.reason or each.status).partition("\n")[0]
 
 
 def _took(seconds: float) -> str:

@@ -16,6 +16,7 @@ from replayer.loading import LoadedSet
 from replayer.report.verdict import TestResult, Verdict
 from replayer.run import Outcome, SetRun
 from rr.console import Console
+from rr.hooks import run_hook
 from rr.planning import Planner
 from rr.record import KEPLOY
 from rr.recover import many
@@ -68,14 +69,21 @@ def learn_of(
         try:
             loaded = LoadedSet(test_set, store.vault())
             plan = replace(planner.plan(loaded, test_set), outbound_fails=True)
-            outcome = asyncio.run(SetRun(loaded, plan, tell, interrupted).run())
+            run_hook("pre", settings.hooks.pre, test_set.name)
+            try:
+                outcome = asyncio.run(SetRun(loaded, plan, tell, interrupted).run())
+            finally:
+                run_hook("post", settings.hooks.post, test_set.name)
         except RRError as error:
-            outcome = Outcome(reason=str(error))
+            outcome = Outcome(reason=f"{error}\n  {error.remedy}")
         console.counter("")
         if interrupted():
             return False
         if outcome.reason:
-            console.note(f"What differs by itself could not be learned: {outcome.reason} `rr noise` does it later.")
+            for line in outcome.log.splitlines():
+                console.note(f"    {line}")
+            console.warning(f"What differs by itself could not be learned: {outcome.reason}")
+            console.note("  `rr noise` learns it when that is mended.")
             return False
         replays.append(results)
         if not any(one.findings for one in results):
@@ -148,5 +156,5 @@ def _tell(console: Console, lessons: Mapping[str, Lesson], results: Sequence[Tes
 
 
 def _beside_its_answer(result: TestResult) -> list[str]:
-    """What else speaks against a test, in sentences."""
-    return [*result.reasons, *map(str, result.effects), *map(str, result.misses)]
+    """What else speaks against a test, in sentences; what was sent first, as the rest may follow from it."""
+    return [*map(str, result.misses), *map(str, result.effects), *result.reasons]

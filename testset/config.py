@@ -49,6 +49,7 @@ def read_config(path: Path, *, running: str | None = None) -> SetConfig:
         tree = {}
     if not isinstance(tree, dict):
         raise DocumentError("expected keys and values", path=path)
+    _check_version(path, tree.get("recorded_by"), running if running is not None else _installed())
     known: dict[str, Any] = {}
     extra: dict[str, Any] = {}
     for key, value in tree.items():
@@ -57,9 +58,7 @@ def read_config(path: Path, *, running: str | None = None) -> SetConfig:
             extra[key] = value
         elif value is not None and not (key in _KEPLOY and (value == "" or name in tree)):
             known[name] = _checked(path, data, key, name, value)
-    config = SetConfig(**known, extra=extra)
-    _check_version(path, config.recorded_by, running if running is not None else _installed())
-    return config
+    return SetConfig(**known, extra=extra)
 
 
 def write_config(path: Path, config: SetConfig) -> None:
@@ -111,8 +110,9 @@ def _checked(path: Path, data: bytes, key: str, name: str, value: Any) -> Any:
     return value
 
 
-def _check_version(path: Path, recorded: str | None, running: str | None) -> None:
-    then, now = _VERSION.match(recorded or ""), _VERSION.match(running or "")
+def _check_version(path: Path, recorded: object, running: str | None) -> None:
+    """First of all: what a newer rr has written may look wrong, and be right."""
+    then, now = _VERSION.match(str(recorded or "")), _VERSION.match(running or "")
     if then and now and (int(then[1]), int(then[2])) > (int(now[1]), int(now[2])):
         raise DocumentError(
             f"this test set was recorded by rr {recorded}; this is rr {running}",

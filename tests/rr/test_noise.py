@@ -202,12 +202,40 @@ def test_an_answer_to_what_no_mock_answered_teaches_nothing(project: Project) ->
 
 
 def test_a_set_that_cannot_be_replayed_is_left_as_it_is(project: Project) -> None:
-    project.goes(Outcome(status=SetStatus.APP_HALTED, reason="The app ended with exit code 1."))
+    ended = Outcome(status=SetStatus.APP_HALTED, reason="The app ended with exit code 1.", log="no database")
+    project.goes(ended)
     done, said = project.learn()
     assert not done
-    assert said == (
-        "What differs by itself could not be learned: The app ended with exit code 1. `rr noise` does it later.\n"
-    )
+    assert said.splitlines() == [
+        "    no database",
+        "warning What differs by itself could not be learned: The app ended with exit code 1.",
+        "  `rr noise` learns it when that is mended.",
+    ]
+
+
+def test_a_set_of_a_newer_rr_is_not_replayed(project: Project) -> None:
+    (project.folder / "keploy" / "test-set-0" / "config.yml").write_text("recorded_by: '99.0.0'\n", "utf-8")
+    project.goes()
+    done, said = project.learn()
+    assert not done
+    assert "this test set was recorded by rr 99.0.0" in said
+    assert "\n  Install rr 99.0.0 or newer, or record again.\n" in said
+
+
+def test_hooks_run_around_each_replay(project: Project) -> None:
+    (project.folder / "rr.yml").write_text("hooks: {pre: echo pre >> ran, post: echo post >> ran}\n", "utf-8")
+    project.goes([red("test-1", nonce(1))], [red("test-1", nonce(2))])
+    assert project.learn()[0]
+    assert (project.folder / "ran").read_text("utf-8").split() == ["pre", "post"] * 2
+
+
+def test_a_hook_that_fails_is_told_with_what_it_said(project: Project) -> None:
+    (project.folder / "rr.yml").write_text("hooks: {pre: echo no migration; exit 3}\n", "utf-8")
+    project.goes()
+    done, said = project.learn()
+    assert not done
+    assert "hooks.pre of test-set-0 ended with exit code 3" in said
+    assert "\n    no migration\n" in said
 
 
 def test_the_second_replay_may_fail_as_well(project: Project) -> None:
