@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 from protocols.furniture import Value
 from replayer.story.attempt import Attempt, pieces
+from replayer.story.bindings import Breach, Clash
 from replayer.story.findings import Answer, Unfollowed
 from replayer.story.lines import pieces_alike
 from replayer.story.recording import Story
+from replayer.story.reissued import carries_moment
 from replayer.story.template import template, text_of
 
 
@@ -37,7 +39,9 @@ def read_answer(
             if origin is None or origin.time:
                 continue
             clash = attempt.follow(then, found, f"{name}, {value.place}")
-            if clash is not None:
+            if clash is not None and _is_issued_twice(story, clash):
+                attempt.share(then, found, f"{name}, {value.place}")
+            elif clash is not None:
                 unfollowed.append(Unfollowed(place=value.place, clash=clash))
     for then in dict.fromkeys(atom for value in recorded for atom in template(value).atoms):
         actual_name = attempt.called(then)
@@ -51,3 +55,11 @@ def read_answer(
         return "a time, as far from the clock as recorded" if attempt.moves(expected, found) else None
 
     return Answer(names=names, unfollowed=tuple(unfollowed), forgive=forgive)
+
+
+def _is_issued_twice(story: Story, clash: Clash) -> bool:
+    """Whether the two that were recorded may be one token that was issued again a second later: the same was asked."""
+    if clash.breach is not Breach.TAKEN or clash.since is None or not carries_moment(clash.actual):
+        return False
+    makers = [story.made_up[one].maker for one in (clash.recorded, clash.since.recorded) if one in story.made_up]
+    return len(makers) == 2 and story.asked_alike(*makers)

@@ -28,7 +28,7 @@ _MAY_BE = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z_-]{16,}")  # a token
 class Attempt:
     """What follows, and what would be bound, if this were that."""
 
-    __slots__ = ("_bindings", "_clocks", "_given", "_pairs", "_story", "_taken", "_wholes", "times")
+    __slots__ = ("_bindings", "_clocks", "_given", "_pairs", "_shared", "_story", "_taken", "_wholes", "times")
 
     def __init__(
         self, story: Story, bindings: Bindings, given: Callable[[str], bool], clocks: Sequence[Clocks]
@@ -40,6 +40,7 @@ class Attempt:
         self._pairs: dict[str, Binding] = {}  # by recorded value
         self._taken: dict[str, Binding] = {}  # by actual value
         self._wholes: set[str] = set()
+        self._shared: set[str] = set()
         self.times: dict[str, str] = {}
 
     def follow(self, recorded: str, actual: str, place: str, *, anew: bool = False) -> Clash | None:
@@ -96,9 +97,17 @@ class Attempt:
         self._pairs[then] = self._taken[now] = Binding(then, now, place)
         self._wholes.add(then)
 
+    def share(self, recorded: str, actual: str, place: str) -> None:
+        """`actual` stands for another recorded value already, and by chance for this one as well."""
+        self._pairs[recorded] = Binding(recorded, actual, place)
+        self._shared.add(recorded)
+
     def take(self) -> None:
         """It is so: what was made up first here is bound."""
         for binding in self._pairs.values():
+            if binding.recorded in self._shared:
+                self._bindings.share(binding.recorded, binding.actual, binding.place)
+                continue
             whole = binding.recorded in self._wholes
             self._bindings.bind(binding.recorded, binding.actual, binding.place, whole=whole)
 

@@ -92,6 +92,13 @@ class Bindings:
             if recorded != actual and (whole or not _PLAIN.fullmatch(recorded)):
                 self._awkward.append((recorded, actual))
 
+    def share(self, recorded: str, actual: str, place: str) -> None:
+        """`recorded` is `actual` as well, which stands for another recorded value already."""
+        if recorded not in self._actual:
+            self._actual[recorded] = Binding(recorded, actual, place)
+            if not _PLAIN.fullmatch(recorded):
+                self._awkward.append((recorded, actual))
+
     def clash(self, recorded: str, actual: str) -> Clash | None:
         """Whether `actual` cannot stand for `recorded`."""
         known = self._actual.get(recorded)

@@ -31,6 +31,7 @@ STANDING = (
 )  # whose mocks belong to no test: they answer any number of times
 
 _BEFORE_ALL = -1  # the rank of start-up: earlier than every test
+_ANYWHERE = Server("", 0)
 
 # The role of an atom in a request. Letters, because the roles of a request are a part of its key.
 GIVEN, BORN, USED, TIME = "g", "b", "u", "t"
@@ -159,6 +160,7 @@ class Story:
         self.renamed: dict[key.Key, Bucket] = defaultdict(Bucket)
         self.roles: dict[key.Key, tuple[str, ...]] = {}  # by shape: the roles that its atoms have in some request
         self.hidden: dict[int, tuple[frozenset[str], ...]] = {}  # by route: places that hold secrets in some request
+        self.asked: dict[str, int] = {}  # by test: what it asks, wherever the app listens
         self.sealed: dict[str, tuple[Value, ...]] = {}  # by test: what is secret in its request
         self.borrowed: dict[str, set[str]] = defaultdict(set)  # by test: the makers of what its request speaks of
         self.made_up: dict[str, Origin] = {}  # and secrets, whoever made them up: they go by other names as well
@@ -192,6 +194,12 @@ class Story:
             found |= fresh
             waiting.extend(fresh)
         return found.difference(names)
+
+    def asked_alike(self, one: str, other: str) -> bool:
+        """Whether two tests ask the same, within the time that two moments may be apart."""
+        if one not in self.asked or self.asked[one] != self.asked.get(other):
+            return False
+        return abs(self.tests[one].ended_ns - self.tests[other].ended_ns) <= self.options.tolerance_ns
 
     def route(self, room: Room, server: Server, request: Any) -> int | None:
         """The number of a request's route, if anything was recorded there."""
@@ -237,7 +245,9 @@ class Story:
 
     def _inbound(self, test: TestCase) -> Callable[[], None]:
         def tell() -> None:
-            values = self.room_of(test.exchange).values(test.exchange.request)
+            room = self.room_of(test.exchange)
+            values = room.values(test.exchange.request)
+            self.asked[test.name] = hash((room.route(_ANYWHERE, test.exchange.request), tuple(values)))
             self.sealed[test.name] = tuple(value for value in values if _holds_secret(value))
             for place, atom in atoms_of(values):
                 origin = self.made_up.get(atom)

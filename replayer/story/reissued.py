@@ -37,6 +37,15 @@ def is_reissued(earlier: str, later: str, tolerance_ns: int) -> bool:
     )
 
 
+def carries_moment(token: str) -> bool:
+    """Whether it is a token that tells the time at which it was issued."""
+    parts = token.split(".")
+    content = _decoded(parts[1]) if len(parts) == 3 else None
+    if content is None:
+        return False
+    return 4 <= len(content) <= _LONGEST_MOMENT or not _TIMES.isdisjoint(_claims(content) or ())
+
+
 def _are_near(one: object, other: object, tolerance_ns: int) -> bool:
     if not isinstance(one, int | float) or not isinstance(other, int | float):
         return False

@@ -67,20 +67,23 @@ def test_a_signed_cookie_carries_its_moment_too() -> None:
     assert not is_reissued(cookie, session({"user": 7}, NOW + 60), TOLERANCE)
 
 
-def twice(first: str, second: str) -> tuple[Run, Answer]:
-    """Two logins whose tokens were one in the recording are answered with these."""
+def logins(
+    recorded: tuple[str, str], now: tuple[str, str], *, other_user: bool = False, apart: int = 0
+) -> tuple[Run, Answer]:
+    """Two logins were answered with tokens, and are answered with others now."""
     story = Recording()
-    story.test("POST /login", answer={"token": ALICE})
-    story.test("POST /login", answer={"token": ALICE})
+    for number, token in enumerate(recorded):
+        story.test("POST /login", {"user": "bob" if number and other_user else "alice"}, answer={"token": token})
+        story.now_ns += apart * SECOND
     run = story.replay().begin("test-1")
-    assert run.answers({"token": first}, "test-1").unfollowed == ()
+    assert run.answers({"token": now[0]}, "test-1").unfollowed == ()
     run.end()
-    return run, run.begin("test-2").answers({"token": second}, "test-2")
+    return run, run.begin("test-2").answers({"token": now[1]}, "test-2")
 
 
 @pytest.mark.parametrize(("first", "second"), [(ALICE, LATER), (LATER, ALICE)])
 def test_two_logins_of_one_second_may_be_of_two(first: str, second: str) -> None:
-    run, answer = twice(first, second)
+    run, answer = logins((ALICE, ALICE), (first, second))
     assert answer.unfollowed == ()
     assert answer.forgive("body.token", first, second) == "a token, issued once more"
     assert run.replay.rename_request(f"Bearer {ALICE}") == f"Bearer {first}"
@@ -88,6 +91,35 @@ def test_two_logins_of_one_second_may_be_of_two(first: str, second: str) -> None
 
 def test_a_second_login_as_somebody_else_is_seen() -> None:
     bob = jwt(sub="bob", iat=NOW + 1, exp=NOW + 3601)
-    _, answer = twice(ALICE, bob)
+    _, answer = logins((ALICE, ALICE), (ALICE, bob))
     assert [one.place for one in answer.unfollowed] == ["body.token"]
     assert answer.forgive("body.token", ALICE, bob) is None
+
+
+SEALED = ('{{secret "jwt-1"}}', '{{secret "jwt-2"}}')
+
+
+@pytest.mark.parametrize("recorded", [(ALICE, LATER), SEALED])
+@pytest.mark.parametrize("token", [ALICE, LATER])
+def test_two_logins_of_two_seconds_may_be_of_one(recorded: tuple[str, str], token: str) -> None:
+    run, answer = logins(recorded, (token, token))
+    assert answer.unfollowed == ()
+    assert answer.names.get(recorded[1], recorded[1]) == token
+    for name in recorded:
+        assert run.replay.rename_request(f"Bearer {name}") == f"Bearer {token}"
+
+
+def test_one_token_for_two_users_is_seen() -> None:
+    _, answer = logins(SEALED, (ALICE, ALICE), other_user=True)
+    assert [one.place for one in answer.unfollowed] == ["body.token"]
+
+
+def test_one_token_for_two_logins_that_were_far_apart_is_seen() -> None:
+    _, answer = logins(SEALED, (ALICE, ALICE), apart=60)
+    assert [one.place for one in answer.unfollowed] == ["body.token"]
+
+
+def test_one_token_without_a_moment_for_two_logins_is_seen() -> None:
+    token = jwt(sub="alice", jti="f2c1f1ac9b1d4b0c")
+    _, answer = logins(SEALED, (token, token))
+    assert [one.place for one in answer.unfollowed] == ["body.token"]
