@@ -22,7 +22,7 @@ def record(
     folder: Path,
     service: str,
     mysql: str,
-    visit: Callable[[OpenShop], None],
+    visit: Callable[[OpenShop], object],
     env: Mapping[str, str] | None = None,
 ) -> RR:
     """One service runs under rr, the others beside it, until the visit is over. All of them are closed afterwards."""
