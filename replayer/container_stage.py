@@ -38,7 +38,7 @@ from replayer.scene import Hermetic, Steps
 from replayer.time_travel import TimeTravel
 from testset.errors import ContainerError
 
-_COVERAGE, _LIBRARY = "coverage", "clock/clock.so"  # places on the shelf
+_LIBRARY = "clock/clock.so"  # its place on the shelf
 _READY = 30.0  # seconds that the agent may take
 _LOG_LINES = 200
 _LOOK = 0.02  # seconds between two looks at containers that are about to start
@@ -88,7 +88,9 @@ class ContainerStage(Hermetic):
                 "where": Where.ALONE if self._alone else Where.AMONG,
                 "several": len(app.targets) > 1,
                 "files": {name: base64.b64encode(content).decode() for name, content in files.items()},
-                "folders": [f"{_COVERAGE}/{name}" for name in WRITABLE] if self._kit is not None else [],
+                "folders": [
+                    f"{_place(one)}/{name}" for one in app.targets for name in WRITABLE if self._kit is not None
+                ],
             }
             self._look_at_program()
             async with asyncio.timeout(_READY):
@@ -105,15 +107,16 @@ class ContainerStage(Hermetic):
         self._app = self._opened()
         if self._kit is not None:
             self._kit.hosts.extend(one for one in self._app.folders() if one not in self._kit.hosts)
-        self.doorman.own_names = self._app.names
+        self.doorman.own_names = frozenset(name.lower() for name in self._app.names)
         self._app.make(alone=self._alone, memory=0, extra=self._environment)
         self._app.start_agent()
 
-    def _environment(self, own: Mapping[str, str]) -> Mapping[str, str]:
-        """What the app gets beside its own."""
+    def _environment(self, target: Target) -> Mapping[str, str]:
+        """What a container of the app gets beside its own."""
+        own = target.environment
         made = {name: value for name, value in self._extra.items() if name not in own}
         if self._kit is not None:
-            made |= self._kit.environment(own, f"{SHELF}/{_COVERAGE}")
+            made |= self._kit.environment(own, f"{SHELF}/{_place(target)}")
         if self._library is not None:
             library = f"{SHELF}/{_LIBRARY}"
             made["LD_PRELOAD"] = f"{library}:{own['LD_PRELOAD']}" if own.get("LD_PRELOAD") else library
@@ -124,7 +127,8 @@ class ContainerStage(Hermetic):
         """Files for the app, by their places on the shelf."""
         files: dict[str, bytes] = {}
         if self._kit is not None:
-            files |= {f"{_COVERAGE}/{name}": content for name, content in self._kit.files().items()}
+            kit = self._kit.files()
+            files = {f"{_place(one)}/{name}": kit[name] for one in self._there.targets for name in kit}
         if self._library is not None:
             files[_LIBRARY] = self._library.read_bytes()
             files[CLOCK] = self.clock.offset_ns.to_bytes(8, sys.byteorder, signed=True)
@@ -141,9 +145,11 @@ class ContainerStage(Hermetic):
 
     def _take_measured(self) -> None:
         if self._kit is not None and self._app is not None and self._app.is_made:
-            folder = f"{SHELF}/{_COVERAGE}/data"
+            app, several = self._app, len(self._app.targets) > 1
             with contextlib.suppress(ContainerError), told("What was measured cannot be had"):
-                self._kit.take(self._app.engine.folder(self._app.agent, folder))
+                for one in app.targets:
+                    left = app.engine.folder(app.agent, f"{SHELF}/{_place(one)}/data")
+                    self._kit.take(left, one.name if several else "")
 
     @property
     def _there(self) -> ContainerApp:
@@ -273,3 +279,8 @@ class ContainerStage(Hermetic):
 
     def _agent_ended(self, why: str) -> None:
         self._is_lost = not self._is_stopped
+
+
+def _place(target: Target) -> str:
+    """Where its kit is on the shelf: each has its own, because their files have the same names."""
+    return f"coverage/{target.number}"

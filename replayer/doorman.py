@@ -24,7 +24,7 @@ class Doorman:
     def __init__(self) -> None:
         self._answers: Answers | None = None
         self.unknown_names: set[str] = set()
-        self.own_names: frozenset[str] = frozenset()  # of the app itself, in the networks that it had
+        self.own_names: frozenset[str] = frozenset()  # of the app itself, in the networks that it had; in lower case
 
     def serve(self, answers: Answers) -> None:
         """From now on, these are the mocks."""

@@ -25,7 +25,7 @@ from typing import Any
 
 from intercept import kernel, memory
 from intercept.capture import Beside, Capture
-from intercept.containers.frames import Frames, Kind, say
+from intercept.containers.frames import Frames, say
 from intercept.containers.mirror import Mirror
 from intercept.firewall import RELAY_USER
 from intercept.launcher import Where
@@ -137,11 +137,14 @@ def _record(stream: Stream, order: Mapping[str, Any]) -> None:
     ) as capture:
         stream.write(say({"ready": True, "queue": capture.has_queue}))
         mirror = Mirror(session)
-        while not stream.ended and not _STOPPING.exists():
+        is_over = False
+        while not is_over and not stream.ended and not _STOPPING.exists():
             if stream.has_some(_TURN):
                 for frame in stream.read():
-                    if frame.kind is Kind.SAY and frame.said()["do"] == "stop":
-                        capture.stop_recording(frame.said()["why"])
+                    said = frame.said()
+                    is_over = is_over or said["do"] == "drain"
+                    if said["do"] == "stop":
+                        capture.stop_recording(said["why"])
             capture.look()
             _pass_on(stream, mirror)
             while notices:

@@ -21,7 +21,7 @@ from intercept.containers.network import listed
 from intercept.containers.target import ROOTS, Target
 from testset.errors import ContainerError
 
-Extra = Callable[[Mapping[str, str]], Mapping[str, str]]
+Extra = Callable[[Target], Mapping[str, str]]
 
 _POLL = 0.05
 _GENTLY = 30.0  # seconds that a docker command may take to end after it was told to
@@ -58,7 +58,7 @@ class ContainerApp(ABC):
     @abstractmethod
     def make(self, *, alone: bool, memory: int, extra: Extra) -> None:
         """Create the agent's container and the app's; nothing runs yet. `alone`: for a replay. `memory`: bytes for the
-        journal. `extra`: what each container of the app gets in its environment, by what it has there anyway."""
+        journal. `extra`: what each container of the app gets in its environment."""
 
     @abstractmethod
     def foreground(self) -> list[str]:

@@ -67,7 +67,7 @@ class ContainerCapture:
         """Create, put the agent in its place, and then run the user's own command."""
         app = self._app
         seed = {"PYTHONHASHSEED": environment["PYTHONHASHSEED"]}
-        app.make(alone=False, memory=self._limit, extra=lambda own: {} if "PYTHONHASHSEED" in own else seed)
+        app.make(alone=False, memory=self._limit, extra=lambda one: {} if "PYTHONHASHSEED" in one.environment else seed)
         authority = new_authority()
         files = app.trust_files(authority)
         app.start_agent()
@@ -151,7 +151,10 @@ class ContainerCapture:
         return ended if ended is not None else process.returncode or 0
 
     def drain(self, patience: float = 5.0) -> None:
-        """Take the last that the agent has."""
+        """Take the last that the agent has: it may not know yet that it is over."""
+        if self._pipe is not None and not self.drained:
+            with contextlib.suppress(OSError):
+                self._pipe.send(say({"do": "drain"}))
         deadline = time.monotonic() + patience
         while self._pipe is not None and not self.drained and time.monotonic() < deadline:
             self._take(_AT_ONCE, wait=0.05)

@@ -90,7 +90,7 @@ class ComposeApp(ContainerApp):
             memory,
         )
         services = [one.name for one in self.targets]
-        environments = {one.name: {**one.trusting(), **extra(one.environment)} for one in self.targets}
+        environments = {one.name: {**one.trusting(), **extra(one)} for one in self.targets}
         if alone:
             volumes = {one.get("name") for one in (self.project.get("volumes") or {}).values() if one}
             there = frozenset(one for one in volumes if one and self.engine.has_volume(one))

@@ -18,6 +18,7 @@ from typing import Any
 from testset.errors import ContainerError
 
 _TIMEOUT = 600
+_HELLO = 15.0  # seconds within which an engine that lives says so
 _STREAM_HEAD = struct.Struct(">BxxxI")
 _ERRORS = 2  # which of a program's outputs a piece is of
 
@@ -30,10 +31,24 @@ class Engine:
 
         self.host = host = host or where()
         with _told("The Docker engine cannot be reached", "Start Docker, or see what `docker info` says."):
-            self.client: Any = (
-                docker.DockerClient(base_url=host, timeout=_TIMEOUT) if host else docker.from_env(timeout=_TIMEOUT)
-            )
-            self.client.ping()
+            try:
+                self.client: Any = (
+                    docker.DockerClient(base_url=host, timeout=_HELLO) if host else docker.from_env(timeout=_HELLO)
+                )
+                self.client.ping()
+            except docker.errors.DockerException as error:
+                if "Permission denied" not in str(error):
+                    raise
+                raise ContainerError(
+                    f"Your user may not speak to the Docker engine{f' at {host}' if host else ''}.",
+                    remedy="Let it: sudo usermod -aG docker $USER, then log in again; or use a rootless engine.",
+                ) from error
+            except (ValueError, TypeError, LookupError) as error:
+                raise ContainerError(
+                    f"The Docker engine cannot be reached: what answers{f' at {host}' if host else ''} is none.",
+                    remedy="See what `docker info` says; DOCKER_HOST and `docker context use` name the engine.",
+                ) from error
+            self.client.api.timeout = _TIMEOUT
         self.is_local = str(self.client.api.base_url).startswith("http+docker")  # a Unix socket of this machine
 
     def close(self) -> None:

@@ -89,7 +89,7 @@ class RunApp(ContainerApp):
         )  # fmt: skip
         variables = [
             word
-            for name, value in {**target.trusting(), **extra(target.environment)}.items()
+            for name, value in {**target.trusting(), **extra(target)}.items()
             for word in ("--env", f"{name}={value}")
         ]
         name = command.value("--name")

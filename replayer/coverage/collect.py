@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from replayer.coverage.kit import installed
+from replayer.coverage.kit import PARTS, installed
 from replayer.coverage.measured import Measured, read_measured
 from testset.errors import CoverageError, RRError
 
@@ -45,39 +45,50 @@ def collect(
     folders are here that the app has elsewhere. If the app has kept its files (in a container), `hosts` are folders
     that may be the same project: the first whose files are what was measured stands for it, else the kept files do.
     """
-    notes = list(_notes(data))
-    files = sorted(str(path) for path in data.glob("lines.*"))
-    problems = tuple(dict.fromkeys(_problem(note) for note in notes if note.problem))
-    if not files:
+    folders = sorted((data / PARTS).iterdir()) if (data / PARTS).is_dir() else [data]
+    notes = [list(_notes(folder)) for folder in folders]
+    files = [sorted(str(path) for path in folder.glob("lines.*")) for folder in folders]
+    problems = tuple(dict.fromkeys(_problem(note) for some in notes for note in some if note.problem))
+    if not any(files):
         raise CoverageError("No Python process of the app was measured.", remedy="\n".join(problems) or None)
     out.mkdir(parents=True, exist_ok=True)
     base = config.parent if config is not None else project
-    first = next((note for note in notes if note.config), None) or next((note for note in notes if note.base), None)
-    moved = list(moved)
-    if (data / "sources").is_dir() and first is not None:
-        base = project = _like_measured(data / "sources", first.base, hosts)
-        moved.append((first.base, project))
-        moved.append(("/", data / "sources"))
-        if config is None and first.config:
-            config = data / "sources" / first.config.lstrip("/")
-    elif config is None and first is not None and first.config:
-        config, base = Path(first.config), Path(first.base)
+    projects, ways = [], []
+    for folder, said in zip(folders, notes, strict=True):
+        first = next((note for note in said if note.config), None) or next((note for note in said if note.base), None)
+        here, way = project, list(moved)
+        if (folder / "sources").is_dir() and first is not None:
+            here = _like_measured(folder / "sources", first.base, hosts)
+            way += [(first.base, here), ("/", folder / "sources")]
+            if config is None and first.config:
+                config = folder / "sources" / first.config.lstrip("/")
+            if len(folders) == 1:
+                base = here
+            elif here.is_relative_to(folder):
+                base = folder.parent
+        elif config is None and first is not None and first.config:
+            config, base = Path(first.config), Path(first.base)
+        projects.append(here)
+        ways.append(way)
     outcome = _report(
         {
-            "data": files,
+            "parts": [
+                {"files": some, "moved": [(there, str(here)) for there, here in way]}
+                for some, way in zip(files, ways, strict=True)
+            ],
             "out": str(out.resolve()),
             "config": str(config.resolve()) if config is not None else None,
-            "project": str(project.resolve()),
-            "moved": [(there, str(here)) for there, here in moved],
+            "projects": [str(one.resolve()) for one in projects],
         },
         base,
     )
     if outcome["empty"]:
         raise CoverageError(
             f"The app's Python processes ran no line that counts ({outcome['empty'].rstrip('.')}).",
-            remedy=f"The files in {project} count, unless the project's configuration says otherwise.",
+            remedy=f"The files in {' and '.join(dict.fromkeys(map(str, projects)))} count, unless the project's "
+            "configuration says otherwise.",
         )
-    slow = tuple(dict.fromkeys(_slow(note) for note in notes if note.core == "Python"))
+    slow = tuple(dict.fromkeys(_slow(note) for some in notes for note in some if note.core == "Python"))
     measured = read_measured(out)
     assert measured is not None, "the reports were made"
     return replace(measured, warnings=(*problems, *slow, *outcome["warnings"]))

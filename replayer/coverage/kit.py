@@ -28,6 +28,7 @@ from testset.errors import CoverageError, SettingsError
 
 _HOOK = Path(__file__).with_name("inside.py")
 WRITABLE = ("data", "compiled")  # by the app, whoever it runs as
+PARTS = "parts"  # below `data`, what each of several containers has left
 _DROP_BOX = 0o1733  # all may write, nobody but the owner may look, and nobody may remove what is another's
 # They would make the app's Python measure itself a second time, by coverage.py of its own.
 NOT_FOR_THE_APP = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COVERAGE_FILE")
@@ -56,11 +57,13 @@ class Kit:
         named = {path.relative_to(self.folder): path for path in paths}
         return {str(name): path.read_bytes() for name, path in named.items() if name.parts[0] not in WRITABLE}
 
-    def take(self, files: Iterable[tuple[str, bytes]]) -> None:
-        """What the app has left in its `data`, by the names there. Several runs may leave theirs one after another."""
+    def take(self, files: Iterable[tuple[str, bytes]], part: str = "") -> None:
+        """What the app has left in its `data`, by the names there. Several runs may leave theirs one after another.
+        `part`: which of several containers, whose files have the same names."""
+        data = (self.data / PARTS / part if part else self.data).resolve()
         for name, content in files:
-            path = (self.data / name).resolve()
-            if path.is_relative_to(self.data.resolve()):  # the app may have written any name
+            path = (data / name).resolve()
+            if path.is_relative_to(data):  # the app may have written any name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
 

@@ -3,8 +3,9 @@ folder that its process is in, and because rr itself may be measured.
 
 It reads its task from standard input and writes to standard output what came of it, both as JSON:
 
-    task      data: the files of the app's processes · out: the folder for the reports · config: the project's, or null
-              project: the folder that counts · moved: pairs of folders, as measured and as they are here
+    task      parts: of each container, or of all: the files of its processes, and what is `moved`, pairs of folders, as
+              measured and as they are here · out: the folder for the reports · config: the project's, or null
+              projects: the folders that count
     outcome   warnings, and `empty`: why there is nothing to report
 """
 
@@ -46,9 +47,14 @@ def report(task: Mapping[str, Any]) -> dict[str, Any]:
             cov.set_option("run:plugins", [])
             cov.set_option("run:concurrency", ["thread"])
             cov.set_option("run:patch", [])
-            cov.combine(_here(task["data"], task["moved"], out), strict=True)
+            here = [
+                path
+                for number, part in enumerate(task["parts"])
+                for path in _here(part["files"], part["moved"], os.path.join(out, f"renamed.{number}"))
+            ]
+            cov.combine(here, strict=True)
             cov.save()
-            chosen = _chosen(cov, task["project"])
+            chosen = _chosen(cov, task["projects"])
             cov.json_report(outfile=os.path.join(out, JSON), ignore_errors=True, **chosen)
             cov.xml_report(outfile=os.path.join(out, XML), ignore_errors=True, **chosen)
             cov.html_report(directory=os.path.join(out, HTML), ignore_errors=True, **chosen)
@@ -63,7 +69,7 @@ def report(task: Mapping[str, Any]) -> dict[str, Any]:
     return {"empty": empty, "warnings": [str(each.message) for each in told]}
 
 
-def _here(files: Sequence[str], moved: Sequence[tuple[str, str]], out: str) -> list[str]:
+def _here(files: Sequence[str], moved: Sequence[tuple[str, str]], fresh_name: str) -> list[str]:
     """The data with the names that the files have here."""
     if not moved:
         return list(files)
@@ -78,7 +84,7 @@ def _here(files: Sequence[str], moved: Sequence[tuple[str, str]], out: str) -> l
     for number, path in enumerate(files):
         data = CoverageData(basename=path)
         data.read()
-        fresh = CoverageData(basename=os.path.join(out, f"renamed.{number}"))
+        fresh = CoverageData(basename=f"{fresh_name}.{number}")
         fresh.update(data, map_path=name)
         fresh.write()
         data.close()
@@ -87,7 +93,7 @@ def _here(files: Sequence[str], moved: Sequence[tuple[str, str]], out: str) -> l
     return renamed
 
 
-def _chosen(cov: Coverage, project: str) -> dict[str, Any]:
+def _chosen(cov: Coverage, projects: Sequence[str]) -> dict[str, Any]:
     """What counts, unless the project has said so itself."""
     said = any(
         cov.get_option(option)
@@ -98,4 +104,4 @@ def _chosen(cov: Coverage, project: str) -> dict[str, Any]:
     )  # fmt: skip
     if said:
         return {}
-    return {"include": [os.path.join(project, "*")], "omit": list(_NO_PART_OF_IT)}
+    return {"include": [os.path.join(project, "*") for project in projects], "omit": list(_NO_PART_OF_IT)}

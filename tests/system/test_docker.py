@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import textwrap
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ import yaml
 from tests.harness.engine import NODE, PYTHON, DockerEngine, docker_engine, node_image
 from tests.harness.network import free_port
 from tests.harness.processes import Running
-from tests.harness.rr_command import RR
+from tests.harness.rr_command import BIN, RR
 from tests.harness.waiting import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("docker"), pytest.mark.timeout(240)]
@@ -315,13 +317,14 @@ SHOP = """
 def shop(project: Project, **price: Any) -> None:
     """A shop that asks its price service by three names, and users, whom both of them ask."""
     project.service("users", USERS)
+    place = ("WORKDIR /srv", "COPY app /srv/shop.py")  # in both of them
     project.service(
-        "price", PRICES, container_name="price_service", depends_on=["users"],
+        "price", PRICES, *place, command="python -u shop.py", container_name="price_service", depends_on=["users"],
         networks={"default": {"aliases": ["costs.shop"]}}, **price,
     )  # fmt: skip
     project.service(
-        "order", SHOP, ports=[f"127.0.0.1:{project.port}:8080"], depends_on=["users", "price"],
-        environment={"WAITS": "1"},
+        "order", SHOP, *place, command="python -u shop.py", ports=[f"127.0.0.1:{project.port}:8080"],
+        depends_on=["users", "price"], environment={"WAITS": "1"},
     )  # fmt: skip
 
 
@@ -337,7 +340,11 @@ def test_two_containers_that_are_one_app(project: Project) -> None:
     services["order"] |= {"environment": {}, "depends_on": ["price"]}
     services["price"] |= {"environment": {"SLOW": "3"}, "depends_on": []}  # the other has to wait for it
     project.write()
-    green(project)
+    green(project, "--coverage")
+    [report] = project.rr.keploy.glob("reports/*/coverage/coverage.json")
+    measured = json.loads(report.read_text())["files"]
+    assert [Path(name).name for name in measured] == ["shop.py", "shop.py"], "of each container, and of none's packages"
+    assert all(one["summary"]["percent_covered"] > 80 for one in measured.values()), measured
 
     code = project.rr.folder / "price" / "app"
     code.write_text(code.read_text().replace('"price": 12', '"price": 15'))
@@ -475,6 +482,63 @@ def test_what_a_killed_rr_has_left_is_removed_by_the_next(project: Project) -> N
         running.wait(10)
     left = project.rr.run("test", "--build-delay", "100", "--delay", "30", ceiling=120)  # whatever it finds
     assert "Traceback" not in left.output
+
+
+def test_what_answers_is_no_engine(project: Project, tmp_path: Path) -> None:
+    """All that it may say is in tests/intercept/containers/test_engine.py."""
+    project.usual()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "engine.sock"))
+        listener.listen()
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        said = refused(project, settings={"DOCKER_HOST": f"unix://{tmp_path / 'engine.sock'}"})
+    assert "The Docker engine cannot be reached" in said
+    assert "docker info" in said
+
+
+def test_a_name_that_two_containers_match(project: Project) -> None:
+    """One has it by its service, the other because the project says so."""
+    project.usual()
+    both = f"{project.document['name']}-users-1"
+    project.document["services"]["order"]["container_name"] = both
+    said = refused(project, name=both)
+    assert f"--container-name {both} may be any of order and users" in said
+    assert "Use a service's name" in said
+
+
+TEST = """
+    version: api.keploy.io/v1beta1
+    kind: Http
+    name: test-1
+    spec:
+      req: {method: GET, url: 'http://localhost:8080/orders/ann'}
+      resp: {status_code: 200}
+"""
+
+
+def test_what_a_replay_that_was_killed_has_left_is_removed_by_the_next_command(project: Project) -> None:
+    project.service("order", "import time; time.sleep(600)", volumes=["data:/data"])
+    project.document["volumes"] = {"data": {}}
+    project.write()
+    tests = project.rr.keploy / "test-set-0" / "tests"
+    tests.mkdir(parents=True)
+    (tests / "test-1.yml").write_text(textwrap.dedent(TEST))
+    before = project.engine.there()
+    rr = project.rr
+    command = [str(BIN / "rr"), "test", "-c", "docker compose up", "--delay", "60", "--build-delay", "100"]
+    with Running(command, log=rr.home / "test.log", cwd=rr.folder, env=rr.env) as running:
+
+        def is_up() -> bool:
+            names = project.engine.docker("ps", "--format", "{{.Names}}").split()
+            return len([name for name in names if name.startswith("rr-")]) == 2
+
+        eventually(is_up, lambda: f"the app and its agent run:\n{running.output}", 100)
+        running.process.send_signal(signal.SIGKILL)
+        running.wait(10)
+    assert project.engine.there()["volumes"] != before["volumes"]
+    said = project.rr.run("recover").output  # or any other rr of this user, which may have come before it
+    assert "Traceback" not in said
+    eventually(lambda: project.engine.there() == before, lambda: f"nothing is left:\n{said}")
 
 
 def test_the_engine_refuses(project: Project) -> None:

@@ -269,22 +269,47 @@ def test_a_configuration_that_cannot_be_read_is_named(bench: Bench) -> None:
 # -- elsewhere: a container ------------------------------------------------------------------------------------------
 
 
+def copied(kit: Kit, folder: Path) -> Path:
+    for name, content in kit.files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    for name in WRITABLE:
+        (folder / name).mkdir()
+    return folder
+
+
+def left_in(folder: Path) -> list[tuple[str, bytes]]:
+    left = [path for path in (folder / "data").rglob("*") if path.is_file()]
+    return [(str(path.relative_to(folder / "data")), path.read_bytes()) for path in left]
+
+
+def test_containers_whose_files_have_the_same_names_are_measured_apart(bench: Bench, tmp_path: Path) -> None:
+    kit = bench.kit(elsewhere=True)
+    image = tmp_path / "image"
+    for part, code in (("order", "a = 1\n"), ("price", "b = 1\nif not b:\n    b = 2\n")):
+        here = bench.write(f"{part}/app.py", code).parent
+        app = shutil.copytree(here, image / "app")
+        inside = copied(kit, image / "rr")
+        assert Bench(app, bench.out, bench.shelf).run(Kit(inside), "app.py").returncode == 0
+        kit.take(left_in(inside), part)
+        shutil.rmtree(image)
+    hosts = [bench.project / "order", bench.project / "price"]
+    measured = collect(kit.data, bench.out, project=bench.project, hosts=hosts)
+    assert {one.name: one.missing for one in measured.files} == {"order/app.py": 0, "price/app.py": 1}
+    kept = collect(kit.data, bench.out, project=bench.project)
+    assert {one.name.partition("/")[0]: one.missing for one in kept.files} == {"order": 0, "price": 1}
+
+
 def test_a_kit_works_wherever_it_is_copied_and_brings_the_measured_files_back(bench: Bench, tmp_path: Path) -> None:
     for name, text in SHOP.items():
         bench.write(name, text)
     kit = bench.kit(elsewhere=True)
-    inside = tmp_path / "image" / "rr"
-    for name, content in kit.files().items():
-        (inside / name).parent.mkdir(parents=True, exist_ok=True)
-        (inside / name).write_bytes(content)
-    for name in WRITABLE:
-        (inside / name).mkdir()
+    inside = copied(kit, tmp_path / "image" / "rr")
     app = shutil.copytree(bench.project, tmp_path / "image" / "app")
     away = Bench(app, bench.out, bench.shelf)
     assert away.run(Kit(inside), "app.py").returncode == 0
     shutil.rmtree(app)
-    left = [path for path in (inside / "data").rglob("*") if path.is_file()]
-    kit.take([("../escaped", b""), *((str(path.relative_to(inside / "data")), path.read_bytes()) for path in left)])
+    kit.take([("../escaped", b""), *left_in(inside)])
     assert not (kit.folder / "escaped").exists()
 
     same = collect(kit.data, bench.out, project=bench.project, hosts=[bench.shelf, bench.project])
