@@ -35,7 +35,7 @@ class Hearing:
     def __init__(self, loaded: LoadedSet, replay: Replay) -> None:
         self._loaded = loaded
         self._replay = replay
-        self._values: dict[str, Recorded] = {}
+        self.values: dict[str, Recorded] = {}
 
     def asked(self, case: TestCase) -> TestCase:
         """A test whose turn it is, with the values of this run."""
@@ -44,7 +44,7 @@ class Hearing:
             return case
         template = self._loaded.config.template
         self._take({name: template[name] for name in names_of(document.spec, "req")})
-        return self._loaded.in_words_of(case, self._values)
+        return self._loaded.in_words_of(case, self.values)
 
     def answered(self, case: TestCase, response: HttpResponse) -> TestCase:
         """The same, when the app has answered."""
@@ -52,13 +52,13 @@ class Hearing:
         if document is None:
             return case
         self._take(heard(document.spec.get("resp") or {}, response, self._loaded.config.template))
-        return self._loaded.in_words_of(case, self._values)
+        return self._loaded.in_words_of(case, self.values)
 
     def _take(self, values: Mapping[str, Recorded]) -> None:
         for name, value in values.items():
-            if name not in self._values:
+            if name not in self.values:
                 recorded = str(self._loaded.config.template[name])
-                self._values[name] = self._replay.named(recorded, str(value))
+                self.values[name] = self._replay.named(recorded, str(value))
 
 
 def heard(recorded: Mapping[str, Any], response: HttpResponse, known: Mapping[str, Recorded]) -> dict[str, Recorded]:

@@ -1,8 +1,8 @@
 """Accepts what the app answered in a run as what it should answer: actual responses go into the tests.
 
 `plan` says what would change and how risky that is; asking a person is the caller's. `apply` changes the test's file
-and only what changed in it: a finding is put in at its place, so that made-up values, noise, comments and layout stay.
-What cannot be accepted this way (an assertion that a person wrote, an effect, a body too large for the report) is
+and only what changed in it: a finding is put in at its place, so that made-up values, names, noise, comments and layout
+stay. What cannot be accepted this way (an assertion that a person wrote, an effect, a body too large for the report) is
 left, and named.
 """
 
@@ -16,14 +16,19 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from protocols.http import ROOM as HTTP
 from replayer.compare import json_text, places
 from replayer.compare.explain import in_words
 from replayer.compare.finding import Finding, Kind
+from replayer.hearing import heard
+from replayer.names_kept import with_names
 from replayer.report.verdict import RunResult, TestResult, Verdict
 from testset.errors import UsageError
 from testset.model import Document
+from testset.named import names_of
 from testset.redaction import Redactor
 from testset.rewrite import rewrite
+from testset.store import TestSet
 from testset.text import read_only_document
 
 _BODY_KEYS = ("body", "body_format", "body_encoding", "body_base64", "body_ref", "body_skipped", "body_size", "binary")
@@ -84,16 +89,30 @@ def _change(test: TestResult, folder: Path) -> Change | None:
     left += [str(effect) for effect in test.effects] + [str(miss) for miss in test.misses]
     if not accepted:
         return None
+    spec["resp"], gone = with_names(document.spec.get("resp") or {}, recorded, _values(test, document, folder))
     risky = any(finding.breaks_callers for finding in accepted)
     return Change(
         test.name,
         test.set,
         path,
         dataclasses.replace(document, spec=spec),
-        tuple(map(in_words, accepted)),
+        (*map(in_words, accepted), *gone),
         tuple(left),
         Risk.HIGH if risky else Risk.LOW,
     )
+
+
+def _values(test: TestResult, document: Document, folder: Path) -> dict[str, str]:
+    """What the names in a test stood for in the run: its response was expected with these values in it."""
+    if not names_of(document.spec):
+        return {}
+    template = TestSet(folder / test.set).config().template
+    values = {**template}
+    if test.expected is not None:
+        expected = HTTP.from_spec(document.kind, {**document.spec, "resp": test.expected}).response
+        if expected is not None:
+            values |= heard(document.spec.get("resp") or {}, expected, template)
+    return {name: str(value) for name, value in values.items()}
 
 
 def _path(test: TestResult, folder: Path) -> Path:

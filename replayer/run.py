@@ -38,6 +38,7 @@ from replayer.story import Effects, Kind, Options, Replay, Story
 from replayer.time_travel import TimeTravel
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
 from testset.model import Ending, TestCase
+from testset.named import Recorded
 
 if TYPE_CHECKING:
     from intercept.containers.app import ContainerApp
@@ -99,6 +100,7 @@ class Outcome:
     log: str = ""
     warnings: list[str] = field(default_factory=list)
     unused: tuple[str, ...] = ()
+    names: Mapping[str, Recorded] = field(default_factory=dict)  # what values that a person has named were called
     leaks_tried: int = 0  # connections that found no mock
 
 
@@ -144,6 +146,7 @@ class SetRun:
         story = Story(loaded.tests, mocks, room_of, Options(recall=loaded.recall, named=loaded.named_values))
         replay = Replay(story)
         self._hearing = Hearing(loaded, replay)
+        outcome.names = self._hearing.values
         self._travel = TimeTravel(story, loaded.config.clock, plan.library, plan.delay)
         names = {one.name for one in chosen}
         self._setup = _needed(names, story, loaded)

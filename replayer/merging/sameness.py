@@ -9,7 +9,7 @@ only where the place says that one is meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -35,10 +35,13 @@ class Near:
 class Sameness:
     """What has been learned of two recordings so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Iterable[tuple[str, str]] = ()) -> None:
+        """`known`: old values, and what they are called in the new recording."""
         self._old_of: dict[str, str] = {}
         self._new_of: dict[str, str] = {}
         self._moments: dict[int, set[int]] = {}  # seconds of the new recording, by those of the old
+        for old, new in known:
+            self._learn(old, new)
 
     def merged(self, old: Any, new: Any, near: Near) -> Any:
         """The old value if the new one is the same, else the new one as it would have been called then."""

@@ -61,9 +61,10 @@ class Side:
     started_ns: Mapping[str, int]  # when each test began
 
 
-def merge(old: Side, new: Side, new_of: Mapping[str, str]) -> Merged:
-    """`new_of`: the name that each test of the old recording has in the new one; one that it lacks stays as it is."""
-    sameness = Sameness()
+def merge(old: Side, new: Side, new_of: Mapping[str, str], known: Iterable[tuple[str, str]] = ()) -> Merged:
+    """`new_of`: the name that each test of the old recording has in the new one; one that it lacks stays as it is.
+    `known`: old values, and what they are called in the new recording."""
+    sameness = Sameness(known)
     for _ in range(_PASSES):
         result = _Merging(old, new, new_of, sameness).all()
     return result

@@ -2,7 +2,7 @@
 
 python counter_app.py     with PORT and STOCK_URL
 
-Such numbers do not look made up, and are: rr has to be told of them.
+Its numbers are no statuses of HTTP. They do not look made up, and are: rr has to be told of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-COUNTER = iter(range(random.randrange(100, 800), 1000))
+COUNTER = iter(range(random.randrange(310, 800), 1000))
 ORDERS: dict[str, dict[str, Any]] = {}
 
 
@@ -54,7 +54,7 @@ class Shop(BaseHTTPRequestHandler):
             self.say(200, next(known for known in ORDERS.values() if known["id"] == wanted))
         else:
             known = ORDERS[url.path.rpartition("/")[2]]
-            self.say(200, {**known, "left": stock("GET", f"/stock/{known['order']}")["id"]})
+            self.say(200, {**known, "left": stock("GET", f"/status/200?order={known['order']}")["status"]})
 
     def say(self, status: int, body: Any, **headers: str) -> None:
         data = json.dumps(body).encode()

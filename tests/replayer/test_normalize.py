@@ -13,6 +13,7 @@ from replayer.compare import Rules, compare
 from replayer.normalize import Risk, apply, plan
 from replayer.report import RunResult, SetResult, SetStatus, TestResult, Verdict
 from testset.errors import UsageError
+from testset.named import rendered
 from testset.redaction import Redactor
 from testset.store import TestSetStore
 from testset.text import load
@@ -170,3 +171,66 @@ def test_only_the_tests_that_were_named(path: Path) -> None:
 def test_a_test_that_passed_is_not_touched(path: Path) -> None:
     assert plan(run_with(path, actual()), path.parents[2]) == []
     assert path.read_text() == TEST
+
+
+# -- names that a person has given to values -----------------------------------------------------------------------
+
+NAMED = """\
+version: api.keploy.io/v1beta1
+kind: Http
+name: test-1
+spec:
+  req: {method: GET, url: 'http://localhost:8080/orders/{{order}}'}
+  resp:
+    status_code: 200
+    header: {Content-Type: application/json, Link: '/orders/{{order}}?v=1'}
+    body: |-
+      {
+        "id": {{number}},
+        "order": "{{order}}",
+        "state": "order {{order}} is new"
+      }
+"""
+
+
+def accepted_with_names(path: Path, now: str, link: str = "/orders/A-418?v=1") -> tuple[str, tuple[str, ...]]:
+    """What the file says, and what is told, when the app that calls the order A-418 has answered `now`."""
+    path.write_text(NAMED)
+    (path.parents[1] / "config.yml").write_text("template: {order: A-17, number: 18}\n")
+    spec = load(NAMED)["spec"]
+    expected = rendered(spec, {"order": "A-418", "number": 419})["resp"]
+    response = {**expected, "body": now, "header": {**expected["header"], "Link": link}}
+    then, today = (from_spec("Http", {**spec, "resp": one}).response for one in (expected, response))
+    assert then is not None
+    assert today is not None
+    findings = compare(then, today)
+    test = TestResult(
+        name="test-1",
+        set="test-set-0",
+        verdict=Verdict.FAILED,
+        findings=findings,
+        response=response,
+        expected=expected,
+    )
+    run = RunResult(name="r", sets=(SetResult(name="test-set-0", status=SetStatus.FAILED, tests=(test,)),))
+    [change] = plan(run, path.parents[2])
+    assert apply(change, Redactor(TestSetStore(path.parents[2]).vault()))
+    return path.read_text(), change.what
+
+
+def test_names_stay_where_their_values_are(path: Path) -> None:
+    now = '{"id": 419, "order": "A-418", "state": "order A-418 is paid"}'
+    text, said = accepted_with_names(path, now, "/orders/A-418?v=2")
+    assert text == NAMED.replace("is new", "is paid").replace("?v=1", "?v=2")
+    assert not any("gone" in one for one in said)
+    text, _ = accepted_with_names(path, "[" + now + "]")
+    assert '[{"id": {{number}}, "order": "{{order}}", "state": "order A-418 is paid"}]' in text, (
+        "a new form, by its keys"
+    )
+
+
+def test_a_name_whose_value_is_not_there_is_replaced_and_that_is_said(path: Path) -> None:
+    text, said = accepted_with_names(path, '{"id": "none", "order": "A-418", "state": "order A-418 is new"}')
+    assert '"id": "none"' in text
+    assert '"order": "{{order}}"' in text
+    assert said[-1] == "body: {{number}} is gone, for another value stands there now"
