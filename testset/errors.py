@@ -172,3 +172,10 @@ class CoverageError(RRError):
         "Only Python is measured, and only where it reads PYTHONPATH: not with -I, -E or -S. For other languages see "
         "docs/coverage.md."
     )
+
+
+class DependencyError(RRError):
+    """What the app depends on is not there, where the real dependencies are needed."""
+
+    code = "RR503"
+    default_remedy = "Start it, then run the command again."
