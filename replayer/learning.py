@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from protocols.generated import looks_generated
@@ -53,8 +53,11 @@ class Lesson:
     unstable: tuple[Unstable, ...]
 
 
-def learn(replays: Sequence[Mapping[str, Sequence[Finding]]]) -> dict[str, Lesson]:
-    """`replays`: the findings of each, by test. Tests in which nothing differed are not spoken of."""
+def learn(
+    replays: Sequence[Mapping[str, Sequence[Finding]]], named: Callable[[str, str], bool] = lambda _test, _place: False
+) -> dict[str, Lesson]:
+    """`replays`: the findings of each, by test. Tests in which nothing differed are not spoken of. `named`: whether a
+    person has named what stands at a place of a test: then it is that value, and no noise."""
     lessons = {}
     names = dict.fromkeys(name for one in replays for name in one)
     for name in names:
@@ -63,7 +66,8 @@ def learn(replays: Sequence[Mapping[str, Sequence[Finding]]]) -> dict[str, Lesso
         unstable: list[Unstable] = []
         for place in dict.fromkeys(place for one in found for place in one):
             findings = [one[place] for one in found if place in one]
-            learned = _noise(place, findings) if len(findings) == len(replays) else None
+            learns = len(findings) == len(replays) and not named(name, place)
+            learned = _noise(place, findings) if learns else None
             if learned is not None:
                 noise.append(learned)
             else:

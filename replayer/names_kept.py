@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from replayer.compare import json_text
+from replayer.compare import json_text, places
 from testset.named import named, names_in
 
 _DIGITS = re.compile(r"-?\d{1,4}")  # so short a number may be anything in a text
@@ -38,6 +38,19 @@ def with_names(
             kept["body"] = _body(body, new["body"], values)
         gone += _lost("body", body, kept.get("body"))
     return kept, gone
+
+
+def is_named(written: Mapping[str, Any], place: str) -> bool:
+    """Whether a name stands at a place of a response, which is written as findings have it: `body.items[0].id`."""
+    header = place.removeprefix("header.")
+    if header != place:
+        return any(
+            _names(value) for name, value in (written.get("header") or {}).items() if name.lower() == header.lower()
+        )
+    body = written.get("body")
+    section, *steps = places.parse(place)
+    there = _leaves(body).get(tuple(steps)) if section == "body" and isinstance(body, str) else None
+    return there is not None and bool(_names(there[1]))
 
 
 def _header(written: Any, new: Any, values: Mapping[str, str]) -> Any:

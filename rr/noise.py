@@ -13,6 +13,7 @@ from replayer.compare.finding import Finding
 from replayer.compare.text_body import first_difference
 from replayer.learning import Lesson, learn
 from replayer.loading import LoadedSet
+from replayer.names_kept import is_named
 from replayer.report.verdict import TestResult, Verdict
 from replayer.run import Outcome, SetRun
 from rr.console import Console
@@ -88,7 +89,12 @@ def learn_of(
         replays.append(results)
         if not any(one.findings for one in results):
             break  # what was answered is as recorded: nothing to learn
-    lessons = learn(_findings(replays))
+
+    def named(test: str, place: str) -> bool:
+        document = loaded.as_written(test)
+        return document is not None and is_named(document.spec.get("resp") or {}, place)
+
+    lessons = learn(_findings(replays), named)
     _write(test_set, lessons)
     _tell(console, lessons, replays[-1])
     return True

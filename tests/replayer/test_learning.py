@@ -96,3 +96,11 @@ def test_a_short_id_may_be_all_digits_now_and_then() -> None:
     assert [one.pattern for one in lesson(*(differs("body.short", recorded, one) for one in now)).noise] == [
         "^[0-9a-f]{8}$"
     ]
+
+
+def test_what_a_person_has_named_is_no_noise() -> None:
+    recorded, *now = ("3f2a9c1de07b4856", "b81e44f09a7d2c35", "0c9d7ae1f4b26830")
+    replays = [{"test-1": [differs("body.order", recorded, one), differs("body.nonce", recorded, one)]} for one in now]
+    lesson = learn(replays, lambda test, place: (test, place) == ("test-1", "body.order"))["test-1"]
+    assert [one.place for one in lesson.noise] == ["body.nonce"]
+    assert [one.place for one in lesson.unstable] == ["body.order"]

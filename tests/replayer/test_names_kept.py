@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from replayer.names_kept import with_names
+from replayer.names_kept import is_named, with_names
 
 VALUES = {"order": "A-418", "number": "419", "other": "B-1"}
 
@@ -67,3 +67,15 @@ def test_what_does_not_fit_takes_its_place_and_is_said(written: str, new: dict[s
     assert kept == new
     [line] = gone
     assert line.startswith("body: {{")
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("body.list[0].id", True), ('body["a.b"]', True), ("body.list[1].id", False), ("body.list", False),
+        ("body", False), ("header.x-order", True), ("header.X-Other", False), ("status", False),
+    ],
+)  # fmt: skip
+def test_where_a_name_stands(place: str, named: bool) -> None:
+    body = '{"list": [{"id": {{number}}}, {"id": 7}], "a.b": "see {{order}}"}'
+    assert is_named({"header": {"X-Order": "{{order}}", "X-Other": "7"}, "body": body}, place) is named
