@@ -17,14 +17,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from protocols.generated import looks_generated
 from protocols.http import ROOM as HTTP
 from protocols.http.wire import HttpResponse
 from replayer.compare import Noise, Rules, compare
@@ -33,19 +30,11 @@ from replayer.compare.places import render
 from replayer.loading import LoadedSet, room_of
 from replayer.story import Options, Replay, Story
 from replayer.story.recording import STARTUP
-from replayer.story.template import spans
-from replayer.story.times import moment
+from tests.system.changing import GONE, Step, changed, leaves, other_value, others
 from testset.model import Mock, TestCase
 from testset.store import TestSetStore
 
-DAY = timedelta(days=1)
 _ID = re.compile(r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|(?!v\d)[\w.+-]*\d[\w.+-]*)(?=/|$|\?)")
-_SHIFTED = (("0123456789", 3), ("abcdef", 1), ("ghijklmnopqrstuvwxyz", 5), ("ABCDEF", 1), ("GHIJKLMNOPQRSTUVWXYZ", 5))
-_OTHER = {old: run[(i + by) % len(run)] for run, by in _SHIFTED for i, old in enumerate(run)}
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_GONE = object()
-
-Step = str | int
 
 
 @dataclass
@@ -61,6 +50,14 @@ class Seen:
 
 def look(folder: Path) -> dict[str, dict[str, Seen]]:
     """What is compared in the answers of a recorded set: by line ("POST /orders 201") and place."""
+    seen: dict[str, dict[str, Seen]] = defaultdict(lambda: defaultdict(Seen))
+    for test, loaded, replay in retold(folder, ask):
+        _look_at(test, loaded, replay, seen[_line(test)])
+    return {line: dict(places) for line, places in seen.items()}
+
+
+def retold(folder: Path, asked: Callable[[Replay, Mock], None]) -> Iterator[tuple[TestCase, LoadedSet, Replay]]:
+    """A recording, told to a replay of itself: `asked` asks what the app asked. Each test, when its answer is due."""
     store = TestSetStore(folder.parent)
     loaded = LoadedSet(store.get(folder.name), store.vault())
     mocks = list(loaded.mocks())
@@ -68,35 +65,41 @@ def look(folder: Path) -> dict[str, dict[str, Seen]]:
     replay = Replay(story)
     for mock in mocks:
         if mock.owner == STARTUP:
-            _ask(replay, mock)
+            asked(replay, mock)
     waiting = list(mocks)
-    seen: dict[str, dict[str, Seen]] = defaultdict(lambda: defaultdict(Seen))
     for test in loaded.tests:
-        asked = test.exchange
-        replay.begin_test(test.name, asked.started_ns)
-        replay.given(HTTP.values(asked.request))
+        exchange = test.exchange
+        replay.begin_test(test.name, exchange.started_ns)
+        replay.given(HTTP.values(exchange.request))
         rest = []
         for mock in waiting:
             if test.name in mock.owner.split("+"):
-                _ask(replay, mock)
+                asked(replay, mock)
             else:
                 rest.append(mock)
         waiting = rest
-        _look_at(test, loaded, replay, seen[_line(test)])
-        replay.response(HTTP.response_values(asked.response), HTTP.response_values(asked.response))
-        replay.end_test(asked.ended_ns)
-    return {line: dict(places) for line, places in seen.items()}
+        yield test, loaded, replay
+        replay.response(HTTP.response_values(exchange.response), HTTP.response_values(exchange.response))
+        replay.end_test(exchange.ended_ns)
 
 
-def _ask(replay: Replay, mock: Mock) -> None:
+def ask(replay: Replay, mock: Mock) -> None:
     exchange = mock.exchange
     replay.find(room_of(exchange), exchange.server, exchange.request, exchange.started_ns)
 
 
+def as_it_is(replay: Replay) -> Replay:
+    """A copy, so that another attempt finds it as it was."""
+    return copy.deepcopy(replay, {id(replay.story): replay.story})
+
+
+def without_ids(path: str) -> str:
+    return _ID.sub("ID", re.sub(r"\w+://[^/]+", "", path).partition("?")[0])
+
+
 def _line(test: TestCase) -> str:
     asked = test.exchange.request
-    path = _ID.sub("ID", re.sub(r"^\w+://[^/]+", "", asked.target).partition("?")[0])
-    return f"{asked.method} {path} {_answer(test).status}"
+    return f"{asked.method} {without_ids(asked.target)} {_answer(test).status}"
 
 
 def _answer(test: TestCase) -> HttpResponse:
@@ -110,7 +113,7 @@ def _look_at(test: TestCase, loaded: LoadedSet, replay: Replay, seen: Mapping[st
 
     def places(actual: HttpResponse) -> set[str]:
         """Where this answer would be red."""
-        run = copy.deepcopy(replay, {id(replay.story): replay.story})  # another attempt must find it as it was
+        run = as_it_is(replay)
         answer = run.response(HTTP.response_values(test.exchange.response), HTTP.response_values(actual))
         expected: HttpResponse = loaded.response(test, run.bindings.actual)
         findings = compare(expected, actual, rules, renaming=answer.names, forgive=answer.forgive)
@@ -124,7 +127,7 @@ def _look_at(test: TestCase, loaded: LoadedSet, replay: Replay, seen: Mapping[st
         (seen[name].found if red else seen[name].passed).append(test.name)
         if name.endswith("{}") or name == "status":
             continue  # what is around the pieces is a place of its own
-        if not _is_about(wanted, places(change(_GONE))):
+        if not _is_about(wanted, places(change(GONE))):
             seen[name].absent_passed.append(test.name)
         if not _is_about(wanted, places(change(""))):
             seen[name].empty_passed.append(test.name)
@@ -143,37 +146,37 @@ def _is_in(inner: str, outer: str) -> bool:
 
 # -- changing one value -----------------------------------------------------------------------------------------
 
-Change = Callable[[Any], HttpResponse]  # None: another value of the kind; _GONE: none; else this one
+Change = Callable[[Any], HttpResponse]  # None: another value of the kind; GONE: none; else this one
 
 
 def _changes(answer: HttpResponse, noise: Noise, near_ns: int) -> Iterator[tuple[str, str, Change]]:
     """(place in the table, place in a finding, what makes the change)."""
     yield "status", "status", lambda _: replace(answer, status=202 if answer.status != 202 else 203)
     for number, (name, text) in enumerate(answer.headers):
-        for mark, other in _others(text, noise.covers_header(name, text), near_ns):
+        for mark, other in others(text, noise.covers_header(name, text), near_ns):
             yield f"header.{name}{mark}", f"header.{name}", _of_header(answer, number, other)
     assert isinstance(answer.body, bytes), "a body in a file of its own"
     try:
         body = json.loads(answer.body)
     except ValueError:
         text = answer.body.decode("utf-8", "replace")
-        for mark, other in _others(text, False, near_ns) if text else ():
+        for mark, other in others(text, False, near_ns) if text else ():
             yield f"body{mark}", "body", _of_text(answer, other)
         return
-    for path, value in _leaves(body, ()):
+    for path, value in leaves(body, ()):
         place = render("body", path)
-        others: Iterable[tuple[str, Any]] = [("", _other_value(value, near_ns))]
+        found: Iterable[tuple[str, Any]] = [("", other_value(value, near_ns))]
         if isinstance(value, str) and value:
-            others = _others(value, noise.covers_body(path, value), near_ns)
-        for mark, changed in others:
-            yield f"{place}{mark}", place, _of_body(answer, body, path, changed)
+            found = others(value, noise.covers_body(path, value), near_ns)
+        for mark, other in found:
+            yield f"{place}{mark}", place, _of_body(answer, body, path, other)
 
 
 def _of_header(answer: HttpResponse, number: int, other: str) -> Change:
     def change(to: Any) -> HttpResponse:
         headers = list(answer.headers)
         name, _ = headers.pop(number)
-        if to is not _GONE:
+        if to is not GONE:
             headers.insert(number, (name, other if to is None else to))
         return replace(answer, headers=tuple(headers))
 
@@ -181,89 +184,16 @@ def _of_header(answer: HttpResponse, number: int, other: str) -> Change:
 
 
 def _of_text(answer: HttpResponse, other: str) -> Change:
-    return lambda to: replace(answer, body=other.encode() if to is None else b"" if to is _GONE else to.encode())
+    return lambda to: replace(answer, body=other.encode() if to is None else b"" if to is GONE else to.encode())
 
 
 def _of_body(answer: HttpResponse, recorded: Any, path: tuple[Step, ...], other: Any) -> Change:
     def change(to: Any) -> HttpResponse:
-        body = copy.deepcopy(recorded)
-        if not path:
-            body = other if to is None else None if to is _GONE else to
-        else:
-            holder = body
-            for step in path[:-1]:
-                holder = holder[step]
-            if to is _GONE:
-                del holder[path[-1]]
-            else:
-                holder[path[-1]] = other if to is None else to
+        value = other if to is None else to
+        body = changed(recorded, path, value) if path else None if value is GONE else value
         return replace(answer, body=json.dumps(body).encode())
 
     return change
-
-
-def _leaves(value: Any, path: tuple[Step, ...]) -> Iterator[tuple[tuple[Step, ...], Any]]:
-    """Values that hold no others, and empty ones."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not inner or not value:
-        yield path, value
-    for step, one in inner:
-        yield from _leaves(one, (*path, step))
-
-
-def _others(text: str, noisy: bool, near_ns: int) -> Iterator[tuple[str, str]]:
-    """(mark, another text): one for what is around generated pieces, one for the pieces. A text that is one piece as
-    a whole (a token may have a word in it), or has none, is one place."""
-    whole = noisy or looks_generated(text) == "token" or moment(text, near_ns) is not None
-    found = [(0, len(text))] if whole else [*spans(text)]
-    pieces = [text[start:end] for start, end in found]
-    texts = [text[end:start] for (_, end), (start, _) in zip([(0, 0), *found], [*found, (len(text), 0)], strict=True)]
-    if any(re.search(r"\w", one) for one in texts):
-        yield "", _joined([_other_word(one) for one in texts], pieces)
-    if pieces:
-        mark = "{}" if any(re.search(r"\w", one) for one in texts) else ""
-        yield mark, _joined(texts, [_other_piece(one, near_ns) for one in pieces])
-
-
-def _joined(texts: list[str], pieces: list[str]) -> str:
-    return "".join(one for pair in zip(texts, [*pieces, ""], strict=True) for one in pair)
-
-
-def _other_word(text: str) -> str:
-    """One letter of it is another."""
-    return re.sub(r"(\w)(\W*)\Z", lambda found: ("e" if found[1] != "e" else "a") + found[2], text, count=1)
-
-
-def _other_value(value: Any, near_ns: int) -> Any:
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return int(_other_piece(str(value), near_ns)) if moment(str(value), near_ns) is not None else value + 1
-    if isinstance(value, float):
-        return value + (DAY.total_seconds() if moment(str(value), near_ns) is not None else 0.25)
-    if isinstance(value, list):
-        return ["one"]
-    return {"one": 1} if isinstance(value, dict) else "something"
-
-
-def _other_piece(text: str, near_ns: int) -> str:
-    """Another of the same kind: a time is a day later, all else has other letters and digits."""
-    if moment(text, near_ns) is not None:
-        return _next_day(text)
-    first = 4 if text.startswith("eyJ") else 0  # so does every JWT
-    kept = {14, 19} if _UUID.fullmatch(text) else set[int]()
-    return "".join(one if i < first or i in kept else _OTHER.get(one, one) for i, one in enumerate(text))
-
-
-def _next_day(text: str) -> str:
-    if text[0].isalpha():
-        return format_datetime((parsedate_to_datetime(text) + DAY).astimezone(UTC), usegmt=True)
-    if text.isdigit() and len(text) != len("20250904"):
-        return str(int(text) + 86_400 * 10 ** (len(text) - 10))
-    if re.fullmatch(r"\d+\.\d+", text):
-        return str(float(text) + 86_400)
-    day, rest = text[:10], text[10:]
-    return f"{datetime.fromisoformat(day) + DAY:%Y-%m-%d}{rest}"
 
 
 # -- the tables -------------------------------------------------------------------------------------------------

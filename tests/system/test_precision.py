@@ -1,4 +1,4 @@
-"""Every field of every answer of the shop stays compared, but for those that the table names with a reason.
+"""Every field of every answer and write of the shop stays compared, but for those that a table names with a reason.
 
 The recordings are those in the repository. The four hard apps have their table in `test_time_apart`, where they are
 recorded.
@@ -12,14 +12,30 @@ from pathlib import Path
 import pytest
 
 from tests.system.precision import complaints, look, tables
+from tests.system.precision_of_writes import complaints_of_writes, free_writes, look_at_writes
 
 KEPLOY = Path(__file__).parent.parent.parent / "keploy"
 SHOP = tables(Path(__file__).parent / "precision_of_shop.yml")
+WRITES = free_writes(Path(__file__).parent / "precision_of_writes.yml")
 
 
 @pytest.mark.parametrize("service", SHOP)
 def test_another_value_is_red_wherever_the_table_says_so(service: str) -> None:
     assert complaints(SHOP[service], look(KEPLOY / service)) == []
+
+
+@pytest.mark.parametrize("service", SHOP)
+def test_another_value_in_a_write_is_red_but_where_the_app_makes_it_up(service: str) -> None:
+    seen = look_at_writes(KEPLOY / service)
+    assert len(seen) > 10
+    assert complaints_of_writes(WRITES[service], seen) == []
+
+
+def test_a_write_that_is_not_compared_is_found() -> None:
+    seen = look_at_writes(KEPLOY / "user_service")
+    gone, passes = complaints_of_writes({"INSERT INTO users, id": "", "UPDATE users, id": ""}, seen)
+    assert gone == "UPDATE users, id: in no write"
+    assert passes.startswith("INSERT INTO addresses, id: another value passes in test-")
 
 
 @pytest.fixture

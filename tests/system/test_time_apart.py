@@ -14,9 +14,11 @@ from tests.harness.company import Company
 from tests.harness.later import later
 from tests.harness.mysql_servers import MYSQL, mysql_server
 from tests.system.precision import complaints, look, tables
+from tests.system.precision_of_writes import complaints_of_writes, free_writes, look_at_writes
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("hard")]  # recorded once
 
+WRITES = free_writes(Path(__file__).parent / "precision_of_writes.yml")
 PRECISION = tables(Path(__file__).parent / "precision_of_hard.yml")
 YEARS = timedelta(days=2 * 365)
 
@@ -46,8 +48,9 @@ def test_what_was_learned_leaves_every_other_field_compared(
     """With all that rr knows of made-up values and noise, another value is red where the table says so."""
     for variable in ("HOME", "XDG_DATA_HOME"):  # where the key is that the secrets were sealed with
         monkeypatch.setenv(variable, hard[name].rr.env[variable])
-    seen = look(hard[name].rr.keploy / "test-set-0")
-    assert complaints(PRECISION[name], seen) == []
+    test_set = hard[name].rr.keploy / "test-set-0"
+    assert complaints(PRECISION[name], look(test_set)) == []
+    assert complaints_of_writes(WRITES[name], look_at_writes(test_set)) == []
 
 
 class Bug(NamedTuple):
