@@ -24,9 +24,10 @@ _FEWEST_DIGITS = 5  # of a number that is surely no other one
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A request, read as a recorded one: its values in the words of the recording, and what it calls what had no name
-    in this run yet."""
+    """A request, read as a recorded one: the values of that, its own in the words of the recording, and what it calls
+    what had no name in this run yet."""
 
+    recorded: Sequence[Value]
     values: Sequence[Value]
     fresh: Mapping[str, str]
 
@@ -56,18 +57,15 @@ class Named:
     def is_stale(self, asked: Asked) -> bool:
         """Whether a request speaks of a value by its recorded name, which is another one by now."""
         stale = self.told()
+        if not stale or self._words is None:
+            return False
         texts = (*_leaves(asked.room.route(asked.server, asked.request)), *(value.value for value in asked.values))
-        return bool(stale) and any(
-            found[0] in stale
-            for text in texts
-            if isinstance(text, str) and self._words is not None
-            for found in self._words.finditer(text)
-        )
+        return any(found[0] in stale for text in texts if isinstance(text, str) for found in self._words.finditer(text))
 
     def as_recorded(self, asked: Asked, story: Story) -> Asked:
-        """A request in the words of the recording."""
+        """A request in the words of the recording; as it is, if it has some other words of the recording in it."""
         back = {now: then for then, now in self._actual.items() if now is not None and now != then}
-        if not back:
+        if not back or self.is_stale(asked):
             return asked
         pattern = re.compile("|".join(map(_word, sorted(back, key=len, reverse=True))))
 
@@ -90,15 +88,16 @@ class Named:
         route = room.route(recorded.server, recorded.request)
         if not self._same_route(route, room.route(asked.server, asked.request), fresh):
             return None
+        every = room.values(recorded.request)
         then: dict[str, list[Value]] = {}
-        for value in reversed(room.values(recorded.request)):
+        for value in reversed(every):
             then.setdefault(value.place, []).append(value)
         values = []
         for value in asked.values:
             there = then[value.place].pop() if then.get(value.place) else None
             same = there is not None and value != there and self._same_value(there, value, fresh)
             values.append(there if same and there is not None else value)
-        return Read(values, fresh)
+        return Read(every, values, fresh)
 
     def take(self, read: Read) -> None:
         """It is so: what it calls by a name of its own is bound."""

@@ -214,7 +214,8 @@ class Replay:
         asked, levels = self._look(room, server, request, now_ns)
         if room.poll(request) is not None:
             return self._delivered(levels) or self._nothing_yet(levels) or self._miss(asked)
-        return self._recorded(asked, levels) or self._changed(asked) or self._miss(asked)
+        spoken = self._named.as_recorded(asked, self.story)
+        return self._recorded(asked, levels) or self._changed(spoken) or self._miss(asked)
 
     def delivery(self, room: Room, server: Server, request: Any, now_ns: int) -> Found | None:
         """What has come for a poll by now."""
@@ -228,11 +229,9 @@ class Replay:
     def _look(self, room: Room, server: Server, request: Any, now_ns: int) -> tuple[Asked, list[Level]]:
         route = self.story.route(room, server, request)
         asked = Asked(room, server, request, room.is_effect(request), now_ns, route, room.values(request))
-        if not self._named:
-            return asked, self._levels(asked)
-        if self._named.is_stale(asked):
-            return asked, []
-        return asked, self._levels(asked) + self._levels(self._named.as_recorded(asked, self.story))
+        levels = self._levels(asked) if not self._named.is_stale(asked) else []
+        spoken = self._named.as_recorded(asked, self.story)
+        return asked, levels if spoken is asked else levels + self._levels(spoken)
 
     def _levels(self, asked: Asked) -> list[Level]:
         lookup = Lookup(self.story, self.bindings, asked, lambda entry: self._attempt(entry, asked.now_ns))
@@ -294,10 +293,8 @@ class Replay:
         """One of the test's own that differs in nothing but what values are called that a person has named."""
         entries = (self._unclaimed(self.story.entries.get(owner, ())) for owner in self._owners)
         for entry in chain.from_iterable(entries):
-            mock, attempt = entry.recall(), self._attempt(entry, asked.now_ns)
-            read = self._named.read(mock.exchange, asked)
-            recorded = asked.room.values(mock.exchange.request) if read is not None else ()
-            if read is not None and next(differences(attempt, recorded, read.values, entry.name), None) is None:
+            attempt, read = self._attempt(entry, asked.now_ns), self._named.read(entry.recall().exchange, asked)
+            if read is not None and next(differences(attempt, read.recorded, read.values, entry.name), None) is None:
                 self._named.take(read)
                 return self._answer(entry, attempt)
         return None

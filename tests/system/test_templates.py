@@ -125,6 +125,10 @@ def test_another_value_in_the_place_of_a_name_is_red(shop: Shop, changes: dict[s
     assert replay.code == 1, replay.output
     tests = [one for each in json.loads(replay.stdout)["sets"] for one in each["tests"]]
     assert [one["name"] for one in tests if one["verdict"] != "passed"] == red, replay.output
+    [shown] = [one for one in tests if one["name"] == "test-4"]
+    assert "{{" not in str(shown), "the report shows the values that were used"
+    assert "/payments" in shown["curl"]
+    assert shop.order not in shown["curl"]
 
 
 # -- rr templatize -----------------------------------------------------------------------------------------------

@@ -91,3 +91,13 @@ def test_without_names_nothing_is_followed() -> None:
     assert found.finding is not None
     assert found.finding.difference is not None
     assert found.finding.difference.place == "body.order"
+
+
+def test_what_differs_beside_a_name_is_told() -> None:
+    run = ordering().replay(named=frozenset({"A-17", "17"})).begin("test-1")
+    run.told("POST http://stock/reserve", {"order": "A-18", "id": 18, "quantity": 17})
+    found = run.call("PUT http://warehouse/orders/A-18", {"note": "for A-18, later"})
+    assert isinstance(found, Found)
+    assert found.finding is not None
+    assert found.finding.difference is not None
+    assert found.finding.difference.place == "body.note"
