@@ -131,6 +131,21 @@ def test_another_value_in_the_place_of_a_name_is_red(shop: Shop, changes: dict[s
     assert shop.order not in shown["curl"]
 
 
+def test_a_name_that_nothing_explains_is_an_error_of_its_test(shop: Shop) -> None:
+    shop.name()
+    config = shop.set / "config.yml"
+    config.write_text(config.read_text("utf-8").replace(f", number: {shop.number}", ""), "utf-8")
+    replay = shop.rr.test("--tests", "test-5")
+    assert replay.code == 2, replay.output
+    assert "test-5.yml:" in replay.output
+    assert "nothing says what {{number}} stood for" in replay.output
+    assert "template: {number: …}" in replay.output
+    config.write_text(config.read_text("utf-8").replace(f"order: {shop.order}", "order: [1]"), "utf-8")
+    replay = shop.rr.test()
+    assert replay.code == 2, replay.output
+    assert "`template.order` must be a text or a number, found [1]" in replay.output
+
+
 # -- rr templatize -----------------------------------------------------------------------------------------------
 
 
