@@ -48,6 +48,17 @@ def require_free(port: int, option: str) -> None:
             ) from error
 
 
+def usable(port: int) -> int:
+    """The port, or a free one if somebody has it."""
+    try:
+        require_free(port, "")
+    except ShopError:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+    return port
+
+
 def die_with(parent: int) -> None:
     """In a new process, before its program is loaded: SIGTERM comes when `parent`, which has started it, is gone."""
     if PRCTL is not None:

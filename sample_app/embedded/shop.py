@@ -57,6 +57,12 @@ class Shop:
             found["SQS_ENDPOINT_URL"] = f"http://localhost:{self.queue_port}"
         return found
 
+    def unusual(self, service: str, host: str, port: int) -> dict[str, str]:
+        """Those of them that the service would not find out by itself."""
+        usual = DEFAULT.environment(service, "127.0.0.1", settings.DATABASE_PORT)
+        needed = self.environment(service, host, port)
+        return {name: value for name, value in needed.items() if usual.get(name) != value}
+
 
 DEFAULT = Shop(PORTS, database.AUTO, settings.DATABASE_PORT, settings.QUEUE_PORT)
 
@@ -123,9 +129,8 @@ def say(name: str, text: str) -> None:
 
 def how_to_start(shop: Shop, service: str, mysql: database.Started) -> str:
     """The command, with the settings that are not the usual ones."""
-    usual = DEFAULT.environment(service, "127.0.0.1", settings.DATABASE_PORT)
-    needed = shop.environment(service, mysql.host, mysql.port)
-    changed = [f"{name}={shlex.quote(value)}" for name, value in needed.items() if usual.get(name) != value]
+    unusual = shop.unusual(service, mysql.host, mysql.port)
+    changed = [f"{name}={shlex.quote(value)}" for name, value in unusual.items()]
     return " ".join([*changed, f"python -m sample_app.{service}"])
 
 

@@ -73,6 +73,7 @@ class ShopInDocker:
     @contextmanager
     def recorded(self) -> Iterator[Running]:
         """`rr record` runs while the block does, which begins once the shop is open; Ctrl-C ends it."""
+        assert not is_open(), f"another shop answers at {GATEWAY}"
         options = [f"--container-name={self.service}", "--build-delay", "300", *self._where]
         with self.rr.record(self.command, *options, ceiling=400) as recording:
             eventually(is_open, lambda: f"the shop: {recording.output[-3000:]}", 300)
