@@ -17,15 +17,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from intercept import memory, unix_sockets
 from intercept.capture import Capture
 from intercept.sockdiag import Listener
 from recorder.recording import Recording
 from replayer.loading import LoadedSet
-from replayer.merging.alignment import align
-from replayer.merging.sameness import Sameness
+from replayer.merging.alignment import follow
+from replayer.merging.files import write
+from replayer.merging.names import Names
+from replayer.merging.reached import unreached
 from replayer.merging.sets import Merged, Side, merge
 from replayer.report.verdict import TestResult
 from replayer.run import STOP, Outcome, Plan, SetRun
@@ -38,15 +40,12 @@ from rr.planning import Planner
 from rr.record import KEPLOY
 from rr.recover import many, shown
 from rr.settings import Settings, load_settings
-from testset import placeholders, revision
-from testset.errors import NoTestSetError, RelayError, RRError, UsageError
-from testset.files import write_whole
-from testset.model import Document, Server
+from testset import placeholders
+from testset.errors import DependencyError, NoTestSetError, RelayError, RRError, UsageError
+from testset.model import Document, Ending, Server
 from testset.redaction import Redactor
-from testset.rewrite import set_to
 from testset.secrets import FILE_NAME, Vault
 from testset.store import TestSet, TestSetStore
-from testset.text import iter_documents, to_text
 
 if TYPE_CHECKING:
     from intercept.containers.app import ContainerApp
@@ -138,17 +137,27 @@ class _Rerecording:
                 outcome = self._record(loaded, plan, scratch, redactor)
             finally:
                 run_hook("post", hooks.post, name)
-            if outcome.reason:
-                console.error(outcome.reason)
-                for line in outcome.log.splitlines():
-                    console.note(f"    {line}")
-                raise UsageError(
-                    f"{name} was not recorded anew, and is as it was.",
-                    remedy="The app must start, with its real dependencies there, and answer all the tests.",
-                )
-            self._merge(scratch.get(name), vault)
+            fresh = scratch.get(name) if name in scratch.names() else None
+            down = unreached(loaded.mocks(), LoadedSet(fresh, vault).mocks()) if fresh is not None else {}
+            if outcome.reason or down or fresh is None:
+                self._refuse(outcome, down)
+            self._merge(fresh, vault, Names(loaded.config.template, outcome.names))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _refuse(self, outcome: Outcome, down: Mapping[str, Ending]) -> NoReturn:
+        """Say why nothing is written."""
+        if outcome.reason:
+            self._console.error(outcome.reason)
+        for line in outcome.log.splitlines():
+            self._console.note(f"    {line}")
+        as_it_was = f"{self._set.name} was not recorded anew, and is as it was."
+        if down:
+            places = ", ".join(f"{place} ({ending})" for place, ending in down.items())
+            raise DependencyError(f"What the app depends on is not there: {places}. {as_it_was}")
+        raise UsageError(
+            as_it_was, remedy="The app must start, with its real dependencies there, and answer all the tests."
+        )
 
     # -- the new recording ---------------------------------------------------------------------------------------
 
@@ -216,58 +225,40 @@ class _Rerecording:
 
     # -- and what it changes -----------------------------------------------------------------------------------------
 
-    def _merge(self, fresh: TestSet, vault: Vault) -> None:
+    def _merge(self, fresh: TestSet, vault: Vault, names: Names) -> None:
         self._console.counter("")
-        old, new = _side(self._set), _without_knocking(_side(fresh), self._own_ports)
+        old = names.written(_side(self._set))
+        new = names.in_old_words(_without_knocking(_side(fresh), self._own_ports))
         sent = [old.tests[name] for name in self._sent if name in old.tests]
         answered = sorted(new.tests.values(), key=lambda one: new.started_ns[one.name])
-        pairs = align(sent, answered, Sameness())
-        new_of = {sent[a].name: answered[b].name for a, b in pairs if a is not None and b is not None}
+        new_of = {sent[a].name: answered[b].name for a, b in follow(names.sent(sent), answered)}
         lost = [one.name for one in sent if one.name not in new_of]
         if lost:
             self._console.warning(f"not recorded anew, and left as they were: {', '.join(lost)}")
-        merged = _with_secrets(merge(old, new, new_of), self._store.vault(), vault)
+        new, gone = names.put(old, new, new_of)
+        for one in gone:
+            self._console.warning(one)
+        merged = names.unwritten(merge(old, new, new_of, names.numbers))
+        merged = _with_secrets(merged, self._store.vault(), vault)
         if merged.is_empty:
             self._console.headline(
                 f"{self._set.name}: nothing has changed", f"{many(len(new_of), 'test')} recorded anew"
             )
             return
-        self._write(merged, fresh)
+        write(self._set, merged, fresh)
         changes = [
             (len(merged.tests), "test changed", "tests changed"),
             (len(merged.changed), "mock changed", "mocks changed"),
             (len(merged.added), "mock new", "mocks new"),
             (len(merged.removed), "mock gone", "mocks gone"),
         ]
+        for name, document in merged.tests.items():
+            was, now = _status(old.tests[name]), _status(document)
+            if was != now:
+                self._console.warning(f"{name} is answered with {now}; it was {was}")
         told = ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in changes if count)
         self._console.headline(f"{self._set.name}: {told}", f"in {shown(self._set.path)}")
         self._console.next([("git diff", "shows what has changed in meaning, and nothing else")])
-
-    def _write(self, merged: Merged, fresh: TestSet) -> None:
-        for path in self._set.test_paths():
-            for _, document in iter_documents(path):
-                if document.name in merged.tests:
-                    text = path.read_text("utf-8")
-                    write_whole(path, set_to(text, _tree(merged.tests[document.name]), path=path).encode())
-        path = self._set.mocks_path() or self._set.path / "mocks.yml"
-        texts = {} if not path.exists() else {one.parsed().name: one.text for one in revision.texts(path)}
-        pieces = []
-        for mock in merged.mocks:
-            if mock.old is None:
-                pieces.append(to_text(mock.document))
-            elif mock.old == mock.document:
-                pieces.append(texts[mock.old.name])
-            else:
-                pieces.append(set_to(texts[mock.old.name], _tree(mock.document), path=path))
-        whole = "---\n".join(piece if piece.endswith("\n") else piece + "\n" for piece in pieces)
-        if not path.exists() or path.read_text("utf-8") != whole:
-            write_whole(path, whole.encode())
-        assets = fresh.path / "assets"
-        for asset in assets.iterdir() if assets.is_dir() else ():
-            if asset.name in whole or any(asset.name in str(one.spec) for one in merged.tests.values()):
-                target = self._set.path / "assets" / asset.name
-                target.parent.mkdir(exist_ok=True)
-                shutil.copyfile(asset, target)
 
 
 class _Recorded(Scene):
@@ -305,6 +296,8 @@ class _Recorded(Scene):
         self._capture.start(command, environment, folder, output)
 
     def exit_code(self) -> int | None:
+        if self._pumping is not None and self._pumping.done() and not self._pumping.cancelled():
+            self._pumping.result()  # a port that is taken, a disk that is full: raised here, where somebody asks
         return self._capture.exit_code()
 
     def stop(self, steps: Steps) -> int:
@@ -319,16 +312,7 @@ class _Recorded(Scene):
     def listeners(self) -> frozenset[Listener]:
         if isinstance(self._capture, Capture):
             return frozenset(door.inside for door in self._capture.doors())
-        return frozenset()
-
-    def listens(self, port: int) -> bool:
-        if self._container is None:
-            return super().listens(port)
-        try:
-            socket.create_connection(self._container.published(port), timeout=1).close()
-        except OSError:
-            return False
-        return True
+        return self._capture.listeners  # a published port would take connections before the app does
 
     async def connect(self, host: str, port: int) -> socket.socket:
         if isinstance(self._capture, Capture):
@@ -344,6 +328,10 @@ class _Recorded(Scene):
 def _side(test_set: TestSet) -> Side:
     tests = {one.name: one for one in test_set.tests()}
     return Side(tests, [document for _, document in test_set.mocks()], _beginnings(test_set))
+
+
+def _status(test: Document) -> str:
+    return str((test.spec.get("resp") or {}).get("status_code", test.spec.get("ending", "nothing")))
 
 
 def _without_knocking(side: Side, ports: AbstractSet[int]) -> Side:
@@ -396,13 +384,6 @@ def _with_secrets(merged: Merged, vault: Vault, fresh: Vault) -> Merged:
     ]
     vault.save()
     return Merged(tests, mocks, merged.removed)
-
-
-def _tree(document: Document) -> dict[str, Any]:
-    return {
-        "version": document.version, "kind": document.kind, "name": document.name, "spec": document.spec,
-        **document.extra,
-    }  # fmt: skip
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from replayer.merging.sameness import Sameness, taken_apart
@@ -26,35 +27,49 @@ def align(
 
     The strictest first: the same question in the words of the old recording, then one that differs in nothing but
     values that nobody has met yet, then the same sort of question, then one to another place. `related` ones go before
-    others.
+    others. Where there are not as many of a sort in both, a value may just not look made up in one of them: what is
+    alike in number goes first.
     """
     shared = _atoms(old) & _atoms(new)
-    old_keys: Sequence[Hashable]
-    new_keys: Sequence[Hashable]
+    exact = [question(one) for one in old], [question(one, sameness) for one in new]
+    outlined = (
+        [_key(one, sameness.in_outline(asked(one), shared)) for one in old],
+        [_key(one, sameness.in_outline(asked(one), shared, new=True)) for one in new],
+    )
+    placed = [(signature(one), _place(one)) for one in old], [(signature(one), _place(one)) for one in new]
+    alike = [signature(one) for one in old], [signature(one) for one in new]
+    tiers: Sequence[tuple[tuple[Sequence[Hashable], Sequence[Hashable]], bool]] = (
+        (exact, False), (outlined, True), (placed, True), (outlined, False), (placed, False), (alike, False),
+    )  # fmt: skip
     partner: dict[int, int] = {}
-    for old_keys, new_keys in (
-        ([question(one) for one in old], [question(one, sameness) for one in new]),
-        (
-            [_key(one, sameness.in_outline(asked(one), shared)) for one in old],
-            [_key(one, sameness.in_outline(asked(one), shared, new=True)) for one in new],
-        ),
-        ([(signature(one), _place(one)) for one in old], [(signature(one), _place(one)) for one in new]),
-        ([signature(one) for one in old], [signature(one) for one in new]),
-    ):
+    for (old_keys, new_keys), only_as_many in tiers:
         taken = set(partner.values())
         waiting: dict[Hashable, list[int]] = defaultdict(list)
         for index, key in enumerate(new_keys):
             if index not in taken:
                 waiting[key].append(index)
+        wanted = Counter(key for index, key in enumerate(old_keys) if index not in partner)
+        fair = {key for key, ones in waiting.items() if not only_as_many or len(ones) == wanted[key]}
         for is_partner in (related, _anything):
             for index, key in enumerate(old_keys):
-                if index in partner or not waiting.get(key):
+                if index in partner or key not in fair:
                     continue
                 found = next((one for one in waiting[key] if is_partner(old[index], new[one])), None)
                 if found is not None:
                     waiting[key].remove(found)
                     partner[index] = found
     return _in_order(partner, len(old), len(new))
+
+
+def follow(sent: Sequence[Document], answered: Sequence[Document]) -> list[tuple[int, int]]:
+    """Which of the tests that were answered is which of those that were sent, one after the other: some may be missing,
+    and others (of a health check) may stand between them."""
+    matcher = SequenceMatcher(None, [signature(one) for one in sent], [signature(one) for one in answered], False)
+    pairs: list[tuple[int, int]] = []
+    for tag, start, stop, first, last in matcher.get_opcodes():
+        if tag == "equal" or (tag == "replace" and stop - start == last - first):  # an id that does not look like one
+            pairs.extend(zip(range(start, stop), range(first, last), strict=True))
+    return pairs
 
 
 def _in_order(partner: Mapping[int, int], old: int, new: int) -> list[tuple[int | None, int | None]]:

@@ -166,3 +166,64 @@ def test_an_id_beside_a_secret_is_followed() -> None:
         return side(began_ns, [http("test-1", "http://shop/", "{}")], [query("startup.1", sql, [])])
 
     assert merged(recording(OLD_NS, OLD_ID, "password-hash-1"), recording(NEW_NS, NEW_ID, "password-hash-5")).is_empty
+
+
+def overlapping(began_ns: int, owners: tuple[str, str]) -> Side:
+    """Two tests that ask for the same two things, whoever is said to have asked."""
+    tests = [http("test-1", "http://shop/one", "{}"), http("test-2", "http://shop/two", "{}")]
+    paths = ("users/ann", "stock/tea")
+    mocks = [http(f"{owner}.1", f"http://{path}", "{}") for owner, path in zip(owners, paths, strict=True)]
+    return side(began_ns, tests, mocks)
+
+
+@pytest.mark.parametrize("now", [("test-1", "test-2"), ("test-2", "test-1")])
+def test_what_belonged_to_tests_that_overlapped_may_be_asked_by_either(now: tuple[str, str]) -> None:
+    old = overlapping(OLD_NS, ("test-1+test-2", "test-2"))
+    assert merged(old, overlapping(NEW_NS, now)).is_empty
+
+
+def test_tests_that_overlap_now_are_matched_as_one_as_well() -> None:
+    old = overlapping(OLD_NS, ("test-1", "test-2"))
+    assert merged(old, overlapping(NEW_NS, ("test-1", "test-1+test-2"))).is_empty
+
+
+def test_what_a_group_is_asked_for_no_more_goes() -> None:
+    old = overlapping(OLD_NS, ("test-1+test-2", "test-2"))
+    new = side(NEW_NS, list(old.tests.values()), [http("test-2.1", "http://stock/tea", "{}")])
+    assert merged(old, new).removed == ["test-1+test-2.1"]
+
+
+def test_calls_with_ids_that_nobody_has_met_find_theirs_by_all_else() -> None:
+    def recording(began_ns: int, identity: str, items: tuple[str, str]) -> Side:
+        calls = [
+            http(f"test-1.{at}", f"http://stock/{identity}/{item}", "{}", method="POST")
+            for at, item in enumerate(items)
+        ]
+        return side(began_ns, [http("test-1", "http://shop/", "{}")], calls)
+
+    assert merged(recording(OLD_NS, OLD_ID, ("tea", "cup")), recording(NEW_NS, NEW_ID, ("cup", "tea"))).is_empty
+
+
+def test_what_goes_elsewhere_is_another() -> None:
+    test = [http("test-1", "http://shop/", "{}")]
+
+    def asked(server: str) -> Document:
+        made = query("startup.1", "SELECT 1", [])
+        return Document(
+            kind=made.kind, name=made.name, spec={**made.spec, "metadata": {**made.spec["metadata"], "server": server}}
+        )
+
+    both = [asked("one"), asked("other")]
+    named = [Document(kind=one.kind, name=f"startup.{at + 1}", spec=one.spec) for at, one in enumerate(both)]
+    turned = [Document(kind=one.kind, name=f"startup.{at + 1}", spec=one.spec) for at, one in enumerate(both[::-1])]
+    assert merged(side(OLD_NS, test, named), side(NEW_NS, test, turned)).is_empty
+
+
+def test_what_is_asked_at_any_time_may_fall_into_a_test_or_out_of_one() -> None:
+    test = [http("test-1", "http://shop/", "{}")]
+    poll = [http("background.1", "http://jobs/next", "[]")]
+    in_a_test = [http("test-1.1", "http://jobs/next", "[]")]
+    assert merged(side(OLD_NS, test, poll), side(NEW_NS, test, [*poll, *in_a_test])).is_empty
+    assert merged(side(OLD_NS, test, in_a_test), side(NEW_NS, test, poll)).is_empty
+    another_answer = [http("test-1.1", "http://jobs/next", '["clean"]')]
+    assert merged(side(OLD_NS, test, poll), side(NEW_NS, test, [*poll, *another_answer])).added == ["test-1.1"]
