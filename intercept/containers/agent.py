@@ -30,6 +30,7 @@ from intercept.containers.mirror import Mirror
 from intercept.firewall import RELAY_USER
 from intercept.launcher import Where
 from intercept.namespace import Namespace
+from intercept.sockdiag import listeners
 from testset.errors import RRError
 
 SHELF = pathlib.Path("/.rr")  # a volume that the agent writes and the app reads
@@ -38,6 +39,7 @@ CLOCK = "clock/offset"  # nanoseconds that the app's clock is ahead
 _STOPPING = pathlib.Path("/dev/shm/rr-stopping")  # the container is to end
 _ENDED = pathlib.Path("/dev/shm/rr-ended")  # the agent has said all that it had to say
 _LAST_WORDS = 8.0  # seconds
+_LOOK = 0.05  # seconds between two looks at what the app listens on
 _TURN = 4  # milliseconds between two looks at the journal
 _PIECE = 64 << 10
 
@@ -137,6 +139,8 @@ def _record(stream: Stream, order: Mapping[str, Any]) -> None:
     ) as capture:
         stream.write(say({"ready": True, "queue": capture.has_queue}))
         mirror = Mirror(session)
+        inside = capture.namespace.inside
+        there, next_look = None, 0.0
         is_over = False
         while not is_over and not stream.ended and not _STOPPING.exists():
             if stream.has_some(_TURN):
@@ -147,6 +151,13 @@ def _record(stream: Stream, order: Mapping[str, Any]) -> None:
                         capture.stop_recording(said["why"])
             capture.look()
             _pass_on(stream, mirror)
+            if time.monotonic() >= next_look:
+                found = [one for one in listeners(inside.diag, inside.port) if one.port != inside.inbound_port]
+                now = sorted([one.host, one.port, one.v6only] for one in found)
+                if now != there:
+                    there = now
+                    stream.write(say({"listeners": now}))
+                next_look = time.monotonic() + _LOOK
             while notices:
                 stream.write(say({"notice": notices.pop(0)}))
             if capture.stopped != stopped:

@@ -23,6 +23,7 @@ from intercept.containers.image import AGENT
 from intercept.containers.target import Target
 from intercept.journal import segment_path
 from intercept.memory import SessionFolder, write
+from intercept.sockdiag import Listener
 from testset.errors import ContainerError, JournalError, RelayError
 
 _READY = 30.0  # seconds that the agent may take
@@ -60,6 +61,7 @@ class ContainerCapture:
         self._told: set[str] = set()  # of whose ends a person knows
         self._told_to_stop = False
         self.has_queue = True
+        self.listeners: frozenset[Listener] = frozenset()  # where the app listens
         self.stopped: str | None = None
         self.drained = False
 
@@ -256,6 +258,8 @@ class ContainerCapture:
             self.stopped = news["stopped"]
         if "drained" in news:
             self.drained = True
+        if "listeners" in news:
+            self.listeners = frozenset(Listener(host, port, only) for host, port, only in news["listeners"])
 
     def _wait_for(self, one: Target) -> None:
         """In a thread of its own: the engine answers when a container has ended for good."""
