@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.apps.dependency import Dependency
@@ -17,6 +18,9 @@ from tests.harness.programs import program
 from tests.harness.rr_command import RR
 
 APPS = Path(__file__).parent / "apps"
+
+hypothesis.settings.register_profile("rr", deadline=None)  # how long an example takes is the machine's affair
+hypothesis.settings.load_profile("rr")
 
 
 @pytest.fixture

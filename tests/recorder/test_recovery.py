@@ -165,7 +165,7 @@ def recorded(traffic: Traffic, cuts: list[int]) -> tuple[dict[str, str], Session
         return session.written(), session
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 1 << 32), cuts=st.lists(st.integers(1, 60), max_size=3))
 def test_cut_off_anywhere_and_taken_up_again(seed: int, cuts: list[int]) -> None:
     traffic = Traffic(random.Random(seed), requests=25)

@@ -562,7 +562,7 @@ def exchanges(draw: st.DrawFn) -> MysqlExchange:
 
 
 @given(exchanges())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_exchange_comes_back_as_it_was(given_: MysqlExchange) -> None:
     found = again(given_)
     assert found == given_
@@ -570,7 +570,7 @@ def test_any_exchange_comes_back_as_it_was(given_: MysqlExchange) -> None:
 
 
 @given(st.text(max_size=60) | st.text("SELECT 'a' \\\n\r\t`\"-#/*!;?=", max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_sql_says_the_same_when_it_comes_back(sql: str) -> None:
     found = again(exchange(sql, Ok())).request.query
     assert bind(parse(found), ()) == bind(parse(sql), ())
