@@ -70,8 +70,11 @@ def die_with(parent: int) -> None:
 @contextmanager
 def removed_afterwards(folder: Path) -> Iterator[None]:
     """By a process that waits for the end of this one, so that a kill leaves nothing either."""
-    # a few times: a database that is ending may still write
-    script = 'cat >/dev/null; n=0; until rm -rf "$0" 2>/dev/null || [ $((n += 1)) -gt 100 ]; do sleep 0.1; done'
+    # not to be hurried by a signal to all of the shop; a few times, because a database that is ending may still write
+    script = (
+        'trap "" INT TERM HUP; cat >/dev/null; n=0; '
+        'until rm -rf "$0" 2>/dev/null || [ $((n += 1)) -gt 100 ]; do sleep 0.1; done'
+    )
     remover = subprocess.Popen(["sh", "-c", script, str(folder)], stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield

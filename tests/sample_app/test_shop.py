@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -131,6 +132,17 @@ def test_a_shop_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
     eventually(lambda: not any(listens(number) for number in shop.ports.values()), lambda: "the ports are free", 10)
     eventually(lambda: not list(shop.temporary.iterdir()), lambda: "its folder is removed", 10)
     eventually(lambda: not processes_with(port), lambda: f"its processes have ended: {processes_with(port)}", 10)
+
+
+def test_a_signal_to_all_of_its_processes_closes_it_as_well(tmp_path: Path) -> None:
+    with open_shop(tmp_path, "--mysql", "embedded") as shop:
+        own = shop.running.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        assert len(children) > len(shop.ports)
+        for process in (own, *map(int, children)):
+            os.kill(process, signal.SIGTERM)
+        shop.running.wait()
+    assert not list(shop.temporary.iterdir())
 
 
 def test_a_mysql_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
