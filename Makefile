@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.installed-for-demo
 RUN := $(VENV)/bin
 WORKERS ?= 2
 NODE_APPS := tests/apps/express tests/apps/mysql tests/apps/https tests/apps/newman
@@ -16,10 +17,18 @@ help: ## show this list
 
 setup: $(STAMP) ## make .venv and install rr into it
 
+INSTALL = $(RUN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore --use-pep517
+
 $(STAMP): pyproject.toml .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
-	@$(RUN)/python -m pip install -qq --disable-pip-version-check --root-user-action=ignore \
-		--use-pep517 -e '.[dev,demo]'
+	@echo "Installing rr and all that its tests need into $(VENV) (some minutes)"
+	@$(INSTALL) -e '.[dev,demo]'
+	@touch $@ $(DEMO)
+
+$(DEMO): pyproject.toml .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
+	@echo "Installing rr and the sample shop into $(VENV) (a minute or two)"
+	@$(INSTALL) -e '.[demo]'
 	@touch $@
 
 servers: $(STAMP) ## real MySQL and MariaDB servers for the tests and the bench, and a driver built for them
@@ -41,7 +50,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 gates: servers $(NODE_MODULES) ## the long proofs: suites, soak, kill rounds
 	@$(RUN)/pytest -m gate
 
-demo: $(STAMP) ## record the sample shop, close it, replay its order service, break it, replay it
+demo: $(DEMO) ## record the sample shop, close it, replay its order service, break it, replay it
 	@$(RUN)/python -m sample_app.demo
 
 recordings: $(STAMP) ## record the shop's services anew, into keploy/

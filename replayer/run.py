@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from intercept.containers.app import ContainerApp
 
 _POLL = 0.005  # seconds between two looks whether the app listens
-_LONGEST_GAP = 10.0  # seconds that an effect after the response is waited for, however late it was recorded
+_SHORTEST_GAP, _LONGEST_GAP = 1.0, 10.0  # seconds that an effect after the response is waited for
+_MOMENT = 0.05  # seconds for one that came before it
 _LOG_LINES = 25
 _LAST_BREATH = 0.25  # seconds that an app which hung up may take to end
 _NOT_FOUND = 127  # a shell's exit code
@@ -410,11 +411,13 @@ class SetRun:
         return replace(effects, missed=tuple(one for one in effects.missed if one.title in missed))
 
     async def _wait_for_effects(self, replay: Replay) -> None:
-        """A test stays open while recorded effects are outstanding: twice the recorded gap at most."""
+        """A test stays open while recorded effects are outstanding: twice the recorded gap at most, and a second at
+        least of what came after the response, because a machine may be busier now. A green test never waits so long."""
         began = time.monotonic()
         while owed := replay.outstanding():
-            ceiling = max(min(2 * one.after_ns / 1e9, _LONGEST_GAP) for one in owed)
-            if time.monotonic() - began > max(ceiling, 0.05) or self._stopped():
+            gap = max(one.after_ns for one in owed) / 1e9
+            ceiling = min(max(2 * gap, _SHORTEST_GAP), _LONGEST_GAP) if gap > 0 else _MOMENT
+            if time.monotonic() - began > ceiling or self._stopped():
                 return
             await asyncio.sleep(0.002)
 
