@@ -16,7 +16,7 @@ from testset.errors import ProtocolError
 if TYPE_CHECKING:
     import ssl
 
-_PIECE = 256 << 10
+_RECORD = 16 << 10  # of TLS at most: more is never read at once
 
 
 class Secure:
@@ -50,12 +50,12 @@ class Secure:
                 return b""
         parts = []
         try:
-            while True:
-                part = self._tls.read(_PIECE)
-                if not part:
-                    self.ended = True
-                    break
+            while part := self._tls.read(_RECORD):
                 parts.append(part)
+                if not self._in.pending and not self._tls.pending():
+                    break  # to be told so by an exception takes longer than all the rest
+            else:
+                self.ended = True
         except self._wait:
             pass
         except self._over:

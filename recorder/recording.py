@@ -31,7 +31,7 @@ from testset.store import TestSet, TestSetWriter
 
 _MEASURE_EVERY = 0.05  # seconds
 _STANDING = frozenset(room.name for room in ROOMS)  # owners of what belongs to no test: "dns", "mysql"
-_RUSH = 1 << 20  # bytes a second, above which what comes in is decoded later
+_RUSH = 256 << 10  # bytes a second, above which what comes in is decoded later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
