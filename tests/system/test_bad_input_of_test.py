@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.harness.network import free_port
 from tests.harness.processes import Running
 from tests.harness.rr_command import BIN, RR, Finished
 
@@ -197,6 +198,19 @@ def test_an_app_that_dies_in_the_middle(project: RR) -> None:
 def test_an_app_that_hangs_on_one_request(project: RR) -> None:
     replay = project.with_settings(HANG="/two").test(*COMMAND, "--api-timeout", "0.3s")
     says(replay, "did not answer within 0.3 s", "2 passed, 1 failed", code=1)
+    assert verdicts(project) == {"test-1": "PASSED", "test-2": "FAILED", "test-3": "PASSED"}
+
+
+def test_an_app_that_waits_for_a_server_that_was_never_recorded(project: RR) -> None:
+    """As a client of a database waits for the greeting, at an address that a setting has changed."""
+    there = free_port()
+    waits = f"__import__('socket').create_connection(('127.0.0.1', {there})).recv(1) and 'hello'"
+    app = project.folder / "small_app.py"
+    replace(app, '"sent": body.decode()', f'"sent": body.decode() if self.path != "/two" else {waits}')
+    replay = project.test(*COMMAND)
+    says(
+        replay, f"connection to localhost:{there}: the app waits for the server to speak", "Recorded were: none", code=1
+    )
     assert verdicts(project) == {"test-1": "PASSED", "test-2": "FAILED", "test-3": "PASSED"}
 
 
