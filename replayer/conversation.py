@@ -219,14 +219,14 @@ class Conversation(asyncio.Protocol):
     def _listen(self) -> None:
         """The app says nothing: it may be for the server to begin."""
         transport, answers = self._transport, self._answers()
-        silent = self._responder is None and self._tunnel is None and not self._first
+        assert self._line is not None
+        silent = self._responder is None and self._tunnel is None and not self._first and not self._line.is_secure
         if not silent or transport is None or transport.is_closing():
             return
         if answers.way_out is not None:
             self._dig(transport, b"")
             return
         answers.waited_for(self._server)
-        assert self._line is not None
         self._line.hang_up(reset=True)
 
     def _dig(self, transport: asyncio.Transport, first: bytes) -> None:

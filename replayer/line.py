@@ -64,7 +64,9 @@ class Line:
 
     def _reset(self, turns: int) -> None:
         """Once the app has what was said before: a reset that overtakes it would be seen as another one."""
-        if turns and not self.transport.is_closing() and self.transport.get_write_buffer_size():
+        if self.transport.is_closing():
+            return  # the app was quicker
+        if turns and self.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(_TO_READ, self._reset, turns - 1)
             return
         sock = self.transport.get_extra_info("socket")

@@ -30,7 +30,7 @@ class Engine:
         import docker
 
         self.host = host = host or where()
-        with _told("The Docker engine cannot be reached", "Start Docker, or see what `docker info` says."):
+        with told("The Docker engine cannot be reached", "Start Docker, or see what `docker info` says."):
             try:
                 self.client: Any = (
                     docker.DockerClient(base_url=host, timeout=_HELLO) if host else docker.from_env(timeout=_HELLO)
@@ -60,7 +60,7 @@ class Engine:
         """The container of this name."""
         import docker
 
-        with _told(f"The container {name} cannot be looked at"):
+        with told(f"The container {name} cannot be looked at"):
             try:
                 return self.client.containers.get(name)
             except docker.errors.NotFound:
@@ -69,7 +69,7 @@ class Engine:
     def of_service(self, project: str, service: str) -> Any | None:
         """The container that Compose has made for a service."""
         labels = [f"com.docker.compose.project={project}", f"com.docker.compose.service={service}"]
-        with _told(f"The containers of {project} cannot be listed"):
+        with told(f"The containers of {project} cannot be listed"):
             found = self.client.containers.list(
                 all=True, filters={"label": [*labels, "com.docker.compose.oneoff=False"]}
             )
@@ -78,7 +78,7 @@ class Engine:
     def of_label(self, label: str) -> dict[str, list[Any]]:
         """Containers, networks and volumes with a label."""
         filters = {"label": label}
-        with _told("The containers cannot be listed"):
+        with told("The containers cannot be listed"):
             return {
                 "containers": self.client.containers.list(all=True, filters=filters, ignore_removed=True),
                 "networks": self.client.networks.list(filters=filters),
@@ -89,7 +89,7 @@ class Engine:
         """An image's configuration; empty if there is no such image."""
         import docker
 
-        with _told(f"The image {name} cannot be looked at"):
+        with told(f"The image {name} cannot be looked at"):
             try:
                 config: Mapping[str, Any] = self.client.images.get(name).attrs.get("Config") or {}
             except docker.errors.NotFound:
@@ -99,7 +99,7 @@ class Engine:
     def has_volume(self, name: str) -> bool:
         import docker
 
-        with _told(f"The volume {name} cannot be looked at"):
+        with told(f"The volume {name} cannot be looked at"):
             try:
                 self.client.volumes.get(name)
             except docker.errors.NotFound:
@@ -146,7 +146,7 @@ class Engine:
 
     def attach(self, container: Any, argv: Sequence[str]) -> Pipe:
         """Start a program in a container, and speak with it."""
-        with _told(f"The agent cannot be started in {container.name}"):
+        with told(f"The agent cannot be started in {container.name}"):
             made = self.client.api.exec_create(container.id, list(argv), stdin=True, stdout=True, stderr=True, user="0")
             answer = self.client.api.exec_start(made["Id"], socket=True)
         return Pipe(answer)
@@ -231,7 +231,7 @@ def where() -> str:
 
 
 @contextmanager
-def _told(what: str, remedy: str | None = None) -> Iterator[None]:
+def told(what: str, remedy: str | None = None) -> Iterator[None]:
     import docker
     import requests
 
@@ -240,6 +240,3 @@ def _told(what: str, remedy: str | None = None) -> Iterator[None]:
     except (docker.errors.DockerException, requests.RequestException, OSError) as error:
         why = getattr(error, "explanation", None) or error
         raise ContainerError(f"{what}: {why}".rstrip("."), remedy=remedy) from error
-
-
-told = _told
