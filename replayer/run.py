@@ -37,7 +37,7 @@ from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
 from replayer.time_travel import TimeTravel
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
-from testset.model import Ending, TestCase
+from testset.model import Ending, Exchange, TestCase
 from testset.named import Recorded
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ _POLL = 0.005  # seconds between two looks whether the app listens
 _SHORTEST_GAP, _LONGEST_GAP = 1.0, 10.0  # seconds that an effect after the response is waited for
 _MOMENT = 0.05  # seconds for one that came before it
 _LOG_LINES = 25
+_SLOWER = 2  # times as long as it took when it was recorded, a test may take
 _LAST_BREATH = 0.25  # seconds that an app which hung up may take to end
 _NOT_FOUND = 127  # a shell's exit code
 STOP = ((signal.SIGINT, 5.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
@@ -260,7 +261,7 @@ class SetRun:
             self._check_alive(stage)
             try:
                 sock = await stage.connect(stage.address(parts.port or 80), parts.port or 80)
-                got = await self._send(sock, replace(request, scheme=parts.scheme or "http"))
+                got = await self._send(sock, replace(request, scheme=parts.scheme or "http"), self._plan.api_timeout)
             except OSError:
                 got = None
             if got is not None and got.response is not None and got.response.status < 400:
@@ -345,7 +346,7 @@ class SetRun:
             request = replace(request, headers=headers)
         try:
             sock = await stage.connect(self._host(stage, case), self._port(case))
-            got = await self._send(sock, request)
+            got = await self._send(sock, request, self._ceiling(recorded))
         except OSError as error:
             self._addresses.clear()
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
@@ -390,12 +391,16 @@ class SetRun:
             **said,
         )
 
-    async def _send(self, sock: socket.socket, request: HttpRequest) -> Received:
+    def _ceiling(self, recorded: Exchange[Any, Any]) -> float:
+        """A test that was slow when it was recorded (a report, a stream of events) may be slow again."""
+        return max(self._plan.api_timeout, _SLOWER * (recorded.ended_ns - recorded.started_ns) / 1e9)
+
+    async def _send(self, sock: socket.socket, request: HttpRequest, ceiling: float) -> Received:
         """Whoever serves https on this machine has a certificate that nobody need verify."""
         if request.scheme != "https":
-            return await send(sock, request, self._plan.api_timeout)
+            return await send(sock, request, ceiling)
         protocols = ("h2",) if request.version == "2" else ("http/1.1",)
-        return await send(sock, request, self._plan.api_timeout, client_context(None, protocols), _name(request))
+        return await send(sock, request, ceiling, client_context(None, protocols), _name(request))
 
     async def _perhaps_dead(self, stage: Scene) -> None:
         """An app that hangs up without a word may be about to end: a moment shows whether this test was its last."""

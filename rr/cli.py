@@ -207,7 +207,8 @@ def replay(
         str | None, typer.Option("--health-url", help="A URL of the app that answers once it is ready.")
     ] = None,
     api_timeout: Annotated[
-        str | None, typer.Option("--api-timeout", help="How long the app may take to answer one test.")
+        str | None,
+        typer.Option("--api-timeout", help="How long the app may take to answer one test; twice as recorded, if more."),
     ] = None,
     base_path: Annotated[
         str | None, typer.Option("--base-path", help="Send the tests to this URL, where the app runs already.")

@@ -159,7 +159,12 @@ class TestSettings:
         5.0, readers.duration, "How long the app may take to open its port: a ceiling, no nap.", shown="5s"
     )
     health_url: str | None = _setting(None, readers.optional_text, "A URL of the app that answers once it is ready.")
-    api_timeout: float = _setting(5.0, readers.duration, "How long the app may take to answer one test.", shown="5s")
+    api_timeout: float = _setting(
+        5.0,
+        readers.duration,
+        "How long the app may take to answer one test; twice as long as when it was recorded, if that is more.",
+        shown="5s",
+    )
     global_noise: GlobalNoise = _setting(
         GlobalNoise(), _global_noise, "Places that may differ: `global` and by test set.", shown="{}"
     )

@@ -1,4 +1,4 @@
-"""An app without dependencies that misbehaves where it is told to: DIE=start, DIE=/page, HANG=/page.
+"""An app without dependencies that misbehaves where it is told to: DIE=start, DIE=/page, HANG=/page (HANG_FOR=seconds).
 
 python small_app.py     with PORT
 """
@@ -21,7 +21,7 @@ class Small(BaseHTTPRequestHandler):
             print("out of memory, good bye", flush=True)
             os._exit(7)
         if self.path == os.environ.get("HANG"):
-            time.sleep(60)
+            time.sleep(float(os.environ.get("HANG_FOR", "60")))
         answer = json.dumps({"page": self.path, "sent": body.decode()}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

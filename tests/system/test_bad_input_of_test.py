@@ -201,6 +201,13 @@ def test_an_app_that_hangs_on_one_request(project: RR) -> None:
     assert verdicts(project) == {"test-1": "PASSED", "test-2": "FAILED", "test-3": "PASSED"}
 
 
+def test_a_page_that_was_slow_when_it_was_recorded_may_be_slow_again(project: RR) -> None:
+    slow = project.with_settings(HANG="/two", HANG_FOR="0.6")
+    assert slow.test(*COMMAND, "--api-timeout", "0.3s").code == 1
+    replace(file_of(project, "test-2"), "04:44:45.358Z", "04:44:50.358Z")
+    assert slow.test(*COMMAND, "--api-timeout", "0.3s").code == 0
+
+
 def test_an_app_that_waits_for_a_server_that_was_never_recorded(project: RR) -> None:
     """As a client of a database waits for the greeting, at an address that a setting has changed."""
     there = free_port()
