@@ -24,6 +24,7 @@ from intercept.launcher import Where
 from intercept.memory import SessionFolder
 from intercept.namespace import Namespace, spawn
 from intercept.resolver import name_servers
+from intercept.sockdiag import Listener
 from intercept.trust import Trust, trust
 from testset.errors import RelayError
 
@@ -126,6 +127,11 @@ class Capture:
 
     def doors(self) -> list[Door]:
         return self._doors.all()
+
+    @property
+    def listeners(self) -> frozenset[Listener]:
+        """Where the app listens."""
+        return frozenset(door.inside for door in self._doors.all())
 
     # -- the relay -----------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ _NO_QUEUE = Queueing()
 _TAKEN = 4096  # handles and values of messages that may still be spoken of
 _REMEMBERED = 64  # settled exchanges of a route that may turn out to be background
 
-Settled = tuple[Exchange[Any, Any], str]
+Settled = tuple[Exchange[Any, Any], str | None]  # None: it is not kept
 
 
 class Names:
@@ -78,6 +78,7 @@ class Attribution:
         self._recurrence = Recurrence()
         self._answered: set[Server] = set()  # destinations that start-up has reached
         self._failed: list[Exchange[Any, Any]] = []  # start-up's attempts that may still be followed by a success
+        self._superseded: list[Exchange[Any, Any]] = []  # and that were
         self._began = False
         self._settled: dict[Hashable, list[tuple[ExchangeId, str]]] = defaultdict(list)  # of routes that may yet recur
 
@@ -111,11 +112,13 @@ class Attribution:
 
     # -- whose it is --------------------------------------------------------------------------------------------
 
-    def settle(self, open_since_ns: int | None, *, final: bool = False) -> list[Settled]:
+    def settle(
+        self, open_since_ns: int | None, *, final: bool = False, own: AbstractSet[Server] = frozenset()
+    ) -> list[Settled]:
         """The exchanges whose owner is certain by now, in the order of the recording.
 
-        `open_since_ns`: when the oldest request began that is still in hand, None if there is none. All that ended
-        before now has been added.
+        `open_since_ns`: when the oldest request began that is still in hand, None if there is none. `own`: where the
+        app listens by now. All that ended before now has been added.
         """
         self._began = self._began or open_since_ns is not None
         ready = 0
@@ -125,12 +128,17 @@ class Attribution:
         del self._waiting[:ready]
         for exchange in exchanges:  # all of them first: what recurs is then known for the first of them already
             self._see(exchange)
-        settled = []
+        settled: list[Settled] = []
         for exchange in exchanges:
             settled.extend(self._owned(exchange))
+        for exchange in self._failed:
+            if exchange.server in own:  # the app waited for itself, and what it said then came by no edge
+                self._reached(exchange.server)
         if self._began or final:
             settled = [(exchange, STARTUP) for exchange in self._failed] + settled
             self._failed.clear()
+        settled.extend((exchange, None) for exchange in self._superseded)
+        self._superseded.clear()
         self._forget(open_since_ns)
         return settled
 
@@ -249,6 +257,7 @@ class Attribution:
 
     def _reached(self, server: Server) -> None:
         self._answered.add(server)
+        self._superseded.extend(one for one in self._failed if one.server == server)
         self._failed = [one for one in self._failed if one.server != server]
 
     def _see(self, exchange: Exchange[Any, Any]) -> None:
@@ -282,7 +291,9 @@ class OneOwner(Attribution):
     def add_outbound(self, exchange: Exchange[Any, Any]) -> None:
         self._finished.append(exchange)
 
-    def settle(self, open_since_ns: int | None, *, final: bool = False) -> list[Settled]:
+    def settle(
+        self, open_since_ns: int | None, *, final: bool = False, own: AbstractSet[Server] = frozenset()
+    ) -> list[Settled]:
         finished, self._finished = sorted(self._finished, key=lambda one: one.started_ns), []
         return [(exchange, self._owner) for exchange in finished]
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from intercept.journal import SEGMENT_BYTES, JournalReader, Kind, segment_path
 from intercept.memory import SessionFolder
+from intercept.sockdiag import Listener
 from intercept.spill import Spill
 from protocols.furniture import Room
 from protocols.registry import ROOMS, room_for_kind, room_named
@@ -25,12 +26,13 @@ from recorder.filters import Filter, keeps
 from recorder.reading import Origin, Reading, needed
 from testset import revision
 from testset.errors import JournalError
-from testset.model import Document, Ending, Exchange, ExchangeId
+from testset.model import Document, Ending, Exchange, ExchangeId, Server
 from testset.redaction import Redactor
 from testset.store import TestSet, TestSetWriter
 
 _MEASURE_EVERY = 0.05  # seconds
 _STANDING = frozenset(room.name for room in ROOMS)  # owners of what belongs to no test: "dns", "mysql"
+_BY_CHANCE = 32768  # from here on, the kernel chooses the port of who asks for none
 _RUSH = 256 << 10  # bytes a second, above which what comes in is decoded later
 
 
@@ -67,6 +69,7 @@ class Recording:
         memory_limit: int,
         on_test: Callable[[str, Exchange[Any, Any]], None] = lambda _name, _exchange: None,
         on_mock: Callable[[int], None] = lambda _count: None,
+        listeners: Callable[[], Iterable[Listener]] = tuple,
     ) -> None:
         self._session = session
         self._writer = writer
@@ -74,6 +77,8 @@ class Recording:
         self._wanted = wanted
         self._on_test = on_test
         self._on_mock = on_mock
+        self._listeners = listeners  # of the app, by now; a recovery has none
+        self._own: set[Server] = set()  # where the app has listened
         self._progress = ledger.read(session.path)
         self._spill = Spill(session.path, spill_limit)
         self._memory_limit = memory_limit
@@ -96,7 +101,7 @@ class Recording:
         self._measured, self._measured_at = 0, time.monotonic()
         self._rushed = self._spill_is_full = False
         self.counts = Counts(tests=len(self._progress.tests), mocks=len(self._progress.mocks))
-        self.ports = {test.port for test in self._progress.tests.values()}  # on which the app was asked
+        self.ports = {test.port for test in self._progress.tests.values()}  # the app's own
         self._number = len(self._progress.tests)
         bodies.sweep(writer.path)
         if self._progress.mocks_offset is not None:
@@ -263,9 +268,19 @@ class Recording:
         return keeps(filters, method, path, exchange.server.host, exchange.server.port)
 
     def _write_settled(self, *, final: bool) -> None:
-        for exchange, owner in self._attribution.settle(self.reading.open_since(), final=final):
-            self._write_held(exchange.started_ns)
-            self._write_mock(exchange, owner)
+        for port in {one.port for one in self._listeners()}:
+            self._own.add(Server("localhost", port))
+            if port < _BY_CHANCE:
+                self.ports.add(port)
+        for exchange, owner in self._attribution.settle(self.reading.open_since(), final=final, own=self._own):
+            if owner is None:
+                if exchange.server in self._own:  # a replay must know where the app waited for itself
+                    self.ports.add(exchange.server.port)
+                del self._anchors[exchange.id]
+                bodies.drop(exchange)
+            else:
+                self._write_held(exchange.started_ns)
+                self._write_mock(exchange, owner)
         if final:
             self._write_held()
 

@@ -35,14 +35,16 @@ class Doorman:
         return self._answers
 
     def failure(self, host: str, port: int) -> Ending | None:
-        """How a connection to this address failed when it was recorded, if it did."""
+        """How a connection to this address failed when it was recorded, if it did. At a port of its own the app, which
+        does not listen there yet, waits for itself: such attempts are no mocks."""
         answers = self._answers
         if answers is None:
             return None
         server = answers.loaded.names.server(host, port)
         owners = answers.loaded.failing.get(server)
         if owners is None:
-            return None
+            own = server.host == "localhost" and port in answers.loaded.config.app_ports
+            return Ending.REFUSED if own else None
         if not answers.loaded.always_fails(server) and not owners & set(answers.replay.owners):
             return None
         found = answers.find(generic.ROOM, server, GenericRequest(turns=()))

@@ -200,6 +200,7 @@ class _Session:
                 memory_limit=settings.journal.limit,
                 on_test=self.on_test,
                 on_mock=self.on_mock,
+                listeners=lambda: capture.listeners,
             )
             try:
                 return self._record(capture, recording, writer, signals)

@@ -41,8 +41,9 @@ from rr.record import KEPLOY
 from rr.recover import many, shown
 from rr.settings import Settings, load_settings
 from testset import placeholders
+from testset.config import edit_config
 from testset.errors import DependencyError, NoTestSetError, RelayError, RRError, UsageError
-from testset.model import Document, Ending, Server
+from testset.model import Document, Ending
 from testset.redaction import Redactor
 from testset.secrets import FILE_NAME, Vault
 from testset.store import TestSet, TestSetStore
@@ -109,7 +110,7 @@ class _Rerecording:
         self._set = test_set
         self._interrupted = interrupted
         self._sent: list[str] = []
-        self._own_ports: set[int] = set()  # that the app has opened
+        self._opened: set[int] = set()  # the app's ports
         self._planner = Planner(settings, store, console, interrupted, moves_clock=False, debug=options.debug)
 
     def run(self) -> None:
@@ -141,7 +142,8 @@ class _Rerecording:
             down = unreached(loaded.mocks(), LoadedSet(fresh, vault).mocks()) if fresh is not None else {}
             if outcome.reason or down or fresh is None:
                 self._refuse(outcome, down)
-            self._merge(fresh, vault, Names(loaded.config.template, outcome.names))
+            known = {*loaded.config.app_ports, *(test.exchange.server.port for test in loaded.tests)}
+            self._merge(fresh, vault, Names(loaded.config.template, outcome.names), self._opened - known)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -190,6 +192,7 @@ class _Rerecording:
                     recover.wanted(settings, (), ()),
                     spill_limit=settings.journal.spill,
                     memory_limit=settings.journal.limit,
+                    listeners=lambda: capture.listeners,
                 )
                 try:
                     scene = _Recorded(capture, recording, app)
@@ -199,6 +202,7 @@ class _Rerecording:
                         capture.drain()
                     capture.close()
                     recover.finish(self._console, recording)
+                    self._opened = recording.ports
                 finally:
                     recording.close(keep=False)
         finally:
@@ -216,7 +220,6 @@ class _Rerecording:
             settings.journal.limit,
             unix=unix_sockets.sockets((*unix_sockets.KNOWN, *settings.sockets.record)),
             on_notice=self._console.warning,
-            on_door=lambda door, _open: self._own_ports.add(door.inside.port),
         )
 
     def _told(self, result: TestResult) -> None:
@@ -225,10 +228,11 @@ class _Rerecording:
 
     # -- and what it changes -----------------------------------------------------------------------------------------
 
-    def _merge(self, fresh: TestSet, vault: Vault, names: Names) -> None:
+    def _merge(self, fresh: TestSet, vault: Vault, names: Names, opened: AbstractSet[int]) -> None:
+        """`opened`: ports of the app that the set does not know."""
         self._console.counter("")
         old = names.written(_side(self._set))
-        new = names.in_old_words(_without_knocking(_side(fresh), self._own_ports))
+        new = names.in_old_words(_side(fresh))
         sent = [old.tests[name] for name in self._sent if name in old.tests]
         answered = sorted(new.tests.values(), key=lambda one: new.started_ns[one.name])
         new_of = {sent[a].name: answered[b].name for a, b in follow(names.sent(sent), answered)}
@@ -240,17 +244,20 @@ class _Rerecording:
             self._console.warning(one)
         merged = names.unwritten(merge(old, new, new_of, names.numbers))
         merged = _with_secrets(merged, self._store.vault(), vault)
-        if merged.is_empty:
+        if merged.is_empty and not opened:
             self._console.headline(
                 f"{self._set.name}: nothing has changed", f"{many(len(new_of), 'test')} recorded anew"
             )
             return
         write(self._set, merged, fresh)
+        if opened:
+            edit_config(self._set.config_path(), {("app_ports",): sorted({*opened, *self._set.config().app_ports})})
         changes = [
             (len(merged.tests), "test changed", "tests changed"),
             (len(merged.changed), "mock changed", "mocks changed"),
             (len(merged.added), "mock new", "mocks new"),
             (len(merged.removed), "mock gone", "mocks gone"),
+            (len(opened), "port new", "ports new"),
         ]
         for name, document in merged.tests.items():
             was, now = _status(old.tests[name]), _status(document)
@@ -310,8 +317,6 @@ class _Recorded(Scene):
         return self._capture.stop(STOP, meanwhile)
 
     def listeners(self) -> frozenset[Listener]:
-        if isinstance(self._capture, Capture):
-            return frozenset(door.inside for door in self._capture.doors())
         return self._capture.listeners  # a published port would take connections before the app does
 
     async def connect(self, host: str, port: int) -> socket.socket:
@@ -332,13 +337,6 @@ def _side(test_set: TestSet) -> Side:
 
 def _status(test: Document) -> str:
     return str((test.spec.get("resp") or {}).get("status_code", test.spec.get("ending", "nothing")))
-
-
-def _without_knocking(side: Side, ports: AbstractSet[int]) -> Side:
-    """Without the attempts of an app to reach its own ports before it had opened them: how many there are is chance."""
-    own = {str(Server("localhost", port)) for port in ports}
-    mocks = [one for one in side.mocks if "ending" not in one.spec or one.spec.get("server") not in own]
-    return replace(side, mocks=mocks)
 
 
 def _beginnings(test_set: TestSet) -> dict[str, int]:

@@ -15,11 +15,12 @@ from rr.console import Console
 from rr.record import KEPLOY
 from rr.recover import many, shown
 from rr.settings import load_settings
+from testset.config import edit_config
 from testset.errors import NoTestSetError
 from testset.files import write_whole
 from testset.model import Document
 from testset.named import named, names_of
-from testset.rewrite import edit, set_to
+from testset.rewrite import set_to
 from testset.store import TestSet, TestSetStore
 
 
@@ -111,14 +112,11 @@ def _write(test_set: TestSet, proposals: list[Proposal]) -> None:
         if document.path is not None:
             text = document.path.read_text("utf-8")
             write_whole(document.path, set_to(text, _tree(document), path=document.path).encode())
-    there = (test_set.path / name for name in ("config.yml", "config.yaml"))
-    path = next((one for one in there if one.exists()), test_set.path / "config.yml")
-    text = path.read_text("utf-8") if path.exists() else ""
     changes: dict[tuple[Any, ...], Any] = {("template", one.name): one.value for one in proposals}
     if not test_set.config().template:  # what looks like a name has been text until now, and stays it
         texts = (name for document in before for name in names_of(document.spec))
         changes |= {("template", name): named(name) for name in texts}
-    write_whole(path, edit(text, changes, path=path).encode())
+    edit_config(test_set.config_path(), changes)
 
 
 def _tree(document: Document) -> dict[str, Any]:

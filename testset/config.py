@@ -16,6 +16,7 @@ from testset.emit import dump
 from testset.errors import DocumentError
 from testset.files import reading, write_whole
 from testset.named import Recorded
+from testset.rewrite import Place, edit
 from testset.text import load
 
 _KEPLOY = {"appCommand": "command", "preScript": "pre_script", "postScript": "post_script"}
@@ -68,6 +69,12 @@ def write_config(path: Path, config: SetConfig) -> None:
         if one.name != "extra" and value not in (None, (), {}):
             tree[one.name] = list(value) if isinstance(value, tuple) else value
     write_whole(path, dump({**tree, **config.extra}).encode())
+
+
+def edit_config(path: Path, changes: Mapping[Place, Any]) -> None:
+    """Writes new values into the file, whose comments and layout stay."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    write_whole(path, edit(text, changes, path=path).encode())
 
 
 _CHECKS: dict[str, type] = {

@@ -185,9 +185,13 @@ class TestSet:
     def mocks_path(self) -> Path | None:
         return _one_of(self.path, "mocks")
 
+    def config_path(self) -> Path:
+        """Where it is, or would be written."""
+        return _one_of(self.path, "config") or self.path / "config.yml"
+
     def config(self) -> SetConfig:
-        path = _one_of(self.path, "config")
-        return read_config(path) if path is not None else SetConfig()
+        path = self.config_path()
+        return read_config(path) if path.exists() else SetConfig()
 
     def asset(self, relative: str) -> Path:
         """The file of a large body. Raises `DocumentError` for one that is not there, or not of this test set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,11 +71,14 @@ class Tape:
         self.attribution.add_outbound(exchange)
         return exchange.id
 
-    def settle(self, open_since: float | None = None, *, final: bool = False) -> list[tuple[float, str]]:
+    def settle(
+        self, open_since: float | None = None, *, final: bool = False, own: AbstractSet[Server] = frozenset()
+    ) -> list[tuple[float, str]]:
+        """`nobody` is the owner of what is not kept."""
         since = None if open_since is None else BEGIN + int(open_since * MS)
         return [
-            ((exchange.started_ns - BEGIN) / MS, owner)
-            for exchange, owner in self.attribution.settle(since, final=final)
+            ((exchange.started_ns - BEGIN) / MS, owner or "nobody")
+            for exchange, owner in self.attribution.settle(since, final=final, own=own)
         ]
 
     def owners(self) -> list[str]:
@@ -100,7 +104,17 @@ def test_start_up_keeps_only_what_came_of_its_attempts() -> None:
     tape.call(3, "GET http://gone/ping", ending=Ending.UNKNOWN_HOST)
     tape.call(4, "GET http://db/ping")
     tape.call(5, "GET http://db/late", ending=Ending.RESET)
-    assert sorted(tape.settle(open_since=10)) == [(3, "startup"), (4, "startup"), (5, "startup")]
+    assert sorted(tape.settle(open_since=10)) == [
+        (1, "nobody"), (2, "nobody"), (3, "startup"), (4, "startup"), (5, "startup")
+    ]  # fmt: skip
+
+
+def test_an_app_that_knocks_at_its_own_port_until_it_listens() -> None:
+    """What it says there once it does is never seen, so that no success can tell that the attempts are forgotten."""
+    tape = Tape()
+    tape.call(1, "GET http://localhost/ready", ending=Ending.REFUSED)
+    tape.call(2, "GET http://gone/ready", ending=Ending.REFUSED)
+    assert tape.settle(open_since=10, own={Server("localhost", 80)}) == [(2, "startup"), (1, "nobody")]
 
 
 def test_an_exchange_waits_while_a_request_could_still_claim_it() -> None:

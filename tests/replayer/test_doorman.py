@@ -1,4 +1,4 @@
-"""What an app that asks for a name is told."""
+"""What an app that asks for a name is told, and where nobody opens to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from protocols.dns.messages import DnsResponse
 from protocols.dns.wire import Message, Question, Record, build, parse
 from replayer.doorman import Doorman
 from replayer.loading import Names
+from testset.config import SetConfig
+from testset.model import Ending
 
 
 def doorman(*own: str, **recorded: str) -> Doorman:
@@ -16,7 +18,8 @@ def doorman(*own: str, **recorded: str) -> Doorman:
     made = Doorman()
     made.own_names = frozenset(own)
     names = Names({(name, "A"): answer(name, address) for name, address in recorded.items()})
-    served: Any = SimpleNamespace(loaded=SimpleNamespace(names=names), way_out=None)
+    config = SetConfig(app_ports=(8080,))
+    served: Any = SimpleNamespace(loaded=SimpleNamespace(names=names, failing={}, config=config), way_out=None)
     made.serve(served)
     return made
 
@@ -53,3 +56,12 @@ def test_a_name_that_nobody_has_asked_for_leads_to_a_miss() -> None:
 
 def test_a_query_that_is_none_gets_no_answer() -> None:
     assert doorman().name(b"\x00" * 5) == b""
+
+
+def test_an_app_that_waits_for_itself_is_refused_until_it_listens() -> None:
+    """Its attempts are no mocks, because how many there are is chance. Elsewhere it is heard: a miss says more."""
+    asked = doorman()
+    assert asked.failure("127.0.0.1", 8080) is Ending.REFUSED
+    assert asked.failure("::1", 8080) is Ending.REFUSED
+    assert asked.failure("127.0.0.1", 8081) is None
+    assert asked.failure("10.0.0.7", 8080) is None

@@ -14,7 +14,7 @@ from tests.harness.rr_command import RR
 pytestmark = pytest.mark.system
 
 APP = """
-    import sys, threading, time
+    import socket, sys, threading, time
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     class Hello(BaseHTTPRequestHandler):
@@ -29,7 +29,10 @@ APP = """
     first, *others = map(int, sys.argv[1:])
     threading.Thread(target=serve, args=(first,)).start()
     for port in others:
-        time.sleep(0.4)
+        for _ in range(8):
+            time.sleep(0.05)
+            with socket.socket() as sock:
+                assert sock.connect_ex(("127.0.0.1", port)) != 0
         threading.Thread(target=serve, args=(port,)).start()
 """
 
@@ -40,10 +43,19 @@ def test_the_tests_begin_when_all_ports_are_open(rr: RR) -> None:
     with rr.record(f"python app.py {' '.join(map(str, ports))}") as recording:
         for port in ports:
             recording.until(partial(listens, port), f"the app listens on {port}")
+        for port in ports:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+    assert not (rr.keploy / "test-set-0" / "mocks.yml").exists(), "the app waited for itself: nobody was asked"
     replay = rr.test()
     assert replay.code == 0, replay.output
     assert "3 passed" in replay.output
+
+    config = rr.keploy / "test-set-0" / "config.yml"
+    with_all = config.read_text("utf-8")
+    config.write_text(with_all.replace(f", {max(ports)}]", "]  # as it was recorded before it had the last"), "utf-8")
+    again = rr.run("rerecord")
+    assert again.code == 0, again.output
+    assert "nothing has changed" in again.output, "the tests know the port as well"
 
     # one that does not open any more is red, and does not keep the others from their turn
     replay = rr.test("-c", f"python app.py {ports[0]} {ports[1]}", "--delay", "2s")

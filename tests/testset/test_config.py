@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testset.config import SetConfig, read_config, write_config
+from testset.config import SetConfig, edit_config, read_config, write_config
 from testset.errors import DocumentError
 
 
@@ -52,3 +52,12 @@ def test_what_is_wrong_is_said(tmp_path: Path, content: str, message: str) -> No
     (tmp_path / "config.yml").write_text(content)
     with pytest.raises(DocumentError, match=message):
         read_config(tmp_path / "config.yml", running="0.2.9")
+
+
+def test_edited_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text("# ours\ncommand: python app.py   # as in production\napp_ports: [8080]\n")
+    edit_config(path, {("app_ports",): [8080, 8081], ("template", "order"): "A-1"})
+    assert path.read_text() == (
+        "# ours\ncommand: python app.py   # as in production\napp_ports: [8080, 8081]\ntemplate:\n  order: A-1\n"
+    )
