@@ -20,6 +20,7 @@ import signal
 import socket
 import struct
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ class Relay:
         self._number: int = settings["first_connection"]
         self._connections: dict[int, Connection] = {}
         self._dials: dict[Knock, Dial] = {}
-        self._ready: dict[tuple[str, int], Dial] = {}
+        self._ready: dict[tuple[str, int], dict[tuple[str, int], Dial]] = defaultdict(dict)  # by target, by source
         self._doors: dict[int, Door] = {}
         self._pool: dict[int, list[socket.socket]] = {4: [], 6: []}
         self._asked = {4: False, 6: False}
@@ -250,7 +251,7 @@ class Relay:
         def done() -> None:
             assert self._gate is not None
             self._dials.pop(dial.knock, None)
-            self._ready[dial.knock.source] = dial
+            self._ready[dial.knock.target][dial.knock.source] = dial
             self._gate.let_in(dial.knock)
             self._turns.later(_UNCLAIMED, lambda: self._unclaimed(dial))
 
@@ -290,8 +291,9 @@ class Relay:
             self._gate.refuse(knock)
 
     def _unclaimed(self, dial: Dial) -> None:
-        if self._ready.get(dial.knock.source) is dial:
-            del self._ready[dial.knock.source]
+        ready = self._ready[dial.knock.target]
+        if ready.get(dial.knock.source) is dial:
+            del ready[dial.knock.source]
             dial.sock.close()
 
     def _acceptor(self, listener: socket.socket) -> Callable[[int], None]:
@@ -303,17 +305,14 @@ class Relay:
 
     def _leave(self, client: socket.socket, source: tuple[str, int]) -> None:
         """The app opened a connection; its real counterpart is there already, or is dialled now."""
-        dial = self._ready.pop(source, None)
-        if dial is not None:
-            facts = {
-                "inbound": False,
-                "client": list(source),
-                "server": list(dial.knock.target),
-                "started_ns": dial.started_ns,
-            }
+        target = original_destination(client)
+        if ready := self._ready.get(target):
+            # Two connections may come from one port if they go to different servers; the kernel then gives the second
+            # another one, and its dial is known by the target alone. One that goes to the same server is as good.
+            dial = ready.pop(source, None) or ready.pop(next(iter(ready)))
+            facts = {"inbound": False, "client": list(source), "server": list(target), "started_ns": dial.started_ns}
             self._join(self._next(), client, dial.sock, facts, recorded=True)
             return
-        target = original_destination(client)
         if target[1] == self._own_port:  # somebody found rr's own port
             abort(client)
             return

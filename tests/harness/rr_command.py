@@ -67,6 +67,8 @@ class RR:
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
             "RR_RECORD_LEARN": "false",  # two replays more; the tests of it say otherwise
+            "RR_TEST_DELAY": "30s",  # ceilings: a machine that is busy with other tests is no finding
+            "RR_TEST_API_TIMEOUT": "30s",
             **self.settings,
         }
 

@@ -293,6 +293,56 @@ def test_a_dependency_on_ipv6(fresh: Recorded) -> None:
     assert mock.line == "GET /users/six"
 
 
+ONE_PORT = """
+import socket, sys
+targets, wrong = [("127.0.0.1", int(port)) for port in sys.argv[1:]], 0
+for _ in range(300):
+    socks = [socket.socket(), socket.socket()]
+    for sock in socks:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    socks[0].bind(("127.0.0.1", 0))
+    socks[1].bind(socks[0].getsockname())
+    for sock, target in zip(socks, targets):
+        sock.setblocking(False)
+        sock.connect_ex(target)
+    for sock, (_, port) in zip(socks, targets):
+        sock.setblocking(True)
+        wrong += sock.recv(100) != str(port).encode()
+        sock.close()
+print(wrong, "wrong")
+"""
+
+
+def test_two_connections_from_one_port_reach_whom_they_call(rr: RR) -> None:
+    """The kernel chooses the port of who asks for none by where it calls: two may get the same at the same time."""
+    with ExitStack() as stack:
+        ports = [stack.enter_context(one_that_says_its_port()) for _ in range(2)]
+        (rr.folder / "one_port.py").write_text(ONE_PORT)
+        done = run(rr, f"{sys.executable} one_port.py {ports[0]} {ports[1]}")
+    assert done.stdout.decode().splitlines() == ["0 wrong"], done.stderr.decode()
+
+
+@contextmanager
+def one_that_says_its_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def serve() -> None:
+            while True:
+                try:
+                    peer, _ = server.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.sendall(str(port).encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield port
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
 def test_a_dependency_that_resets_or_closes_early(fresh: Recorded) -> None:
     for page in ("reset", "close-early"):
         with closing(connect(fresh.port)) as sock:

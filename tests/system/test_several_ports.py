@@ -44,7 +44,7 @@ def test_the_tests_begin_when_all_ports_are_open(rr: RR) -> None:
         for port in ports:
             recording.until(partial(listens, port), f"the app listens on {port}")
         for port in ports:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
     assert not (rr.keploy / "test-set-0" / "mocks.yml").exists(), "the app waited for itself: nobody was asked"
     replay = rr.test()
     assert replay.code == 0, replay.output
