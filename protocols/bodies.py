@@ -22,6 +22,11 @@ class KeptBody:
         self._size = 0
         self._digest: hashlib._Hash | None = None
 
+    @property
+    def size(self) -> int:
+        """Of what has come so far."""
+        return self._size
+
     def write(self, data: bytes) -> None:
         self._size += len(data)
         if self._digest is not None:

@@ -23,6 +23,7 @@ from protocols.http import ROOM as HTTP
 from protocols.http import wire
 from protocols.http.match import split_authority
 from protocols.http.wire import HttpRequest, HttpResponse
+from replayer import given_up
 from replayer.compare import NO_NOISE, Noise, Rules, compare
 from replayer.conversation import Answers, WayOut
 from replayer.coverage.kit import Kit
@@ -346,7 +347,7 @@ class SetRun:
             request = replace(request, headers=headers)
         try:
             sock = await stage.connect(self._host(stage, case), self._port(case))
-            got = await self._send(sock, request, self._ceiling(recorded))
+            got = await self._send(sock, request, self._ceiling(recorded), self._enough(case, replay))
         except OSError as error:
             self._addresses.clear()
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
@@ -366,6 +367,8 @@ class SetRun:
             facts["expected"] = case.document.spec.get("resp")
         answer = replay.response(HTTP.response_values(recorded.response), HTTP.response_values(response))
         expected: HttpResponse = self._loaded.response(case, replay.bindings.actual) or HttpResponse(status=0)
+        if recorded.ending is Ending.GIVEN_UP:
+            expected, response = given_up.seen(expected, response)
         findings = compare(
             expected,
             response,
@@ -395,12 +398,21 @@ class SetRun:
         """A test that was slow when it was recorded (a report, a stream of events) may be slow again."""
         return max(self._plan.api_timeout, _SLOWER * (recorded.ended_ns - recorded.started_ns) / 1e9)
 
-    async def _send(self, sock: socket.socket, request: HttpRequest, ceiling: float) -> Received:
+    def _enough(self, case: TestCase, replay: Replay) -> int | None:
+        """How much of a body is waited for; None: for all of it."""
+        if case.exchange.ending is not Ending.GIVEN_UP:
+            return None
+        recorded = self._loaded.response(case, replay.bindings.actual)
+        return None if recorded is None else given_up.enough(recorded)
+
+    async def _send(
+        self, sock: socket.socket, request: HttpRequest, ceiling: float, enough: int | None = None
+    ) -> Received:
         """Whoever serves https on this machine has a certificate that nobody need verify."""
         if request.scheme != "https":
-            return await send(sock, request, ceiling)
+            return await send(sock, request, ceiling, enough=enough)
         protocols = ("h2",) if request.version == "2" else ("http/1.1",)
-        return await send(sock, request, ceiling, client_context(None, protocols), _name(request))
+        return await send(sock, request, ceiling, client_context(None, protocols), _name(request), enough)
 
     async def _perhaps_dead(self, stage: Scene) -> None:
         """An app that hangs up without a word may be about to end: a moment shows whether this test was its last."""
@@ -486,7 +498,9 @@ def _name(request: HttpRequest) -> str:
 
 
 def _about_the_end(recorded: Ending, got: Received) -> tuple[str, ...]:
-    """An answer that broke off when it was recorded is to break off again."""
+    """An answer that broke off when it was recorded is to break off again; one of which the client had enough, not."""
+    if recorded is Ending.GIVEN_UP and got.ending is Ending.ANSWERED:
+        recorded = Ending.ANSWERED
     if got.ending is recorded:
         return (got.problem,) if got.problem and recorded is Ending.ANSWERED else ()
     return (got.problem or f"the answer is complete; when it was recorded, it ended: {recorded}",)

@@ -41,12 +41,27 @@ class Received:
 
 
 async def send(
-    sock: socket.socket, request: HttpRequest, timeout: float, tls: ssl.SSLContext | None = None, name: str = ""
+    sock: socket.socket,
+    request: HttpRequest,
+    timeout: float,
+    tls: ssl.SSLContext | None = None,
+    name: str = "",
+    enough: int | None = None,
 ) -> Received:
     """One request on a fresh connection, which is closed. `tls` and `name` (SNI): for a server that is asked by
-    https."""
+    https. `enough`: after so many bytes of a body the client gives up, if the answer is not complete by then."""
     context = Context(connection=0, inbound=True, server=Server("localhost", 0))
-    decoder: Decoder = AnyDecoder(context, _LIMITS, lambda: KeptBody(_IN_MEMORY))
+    bodies: list[KeptBody] = []
+
+    def new_body() -> KeptBody:
+        bodies.append(KeptBody(_IN_MEMORY))
+        return bodies[-1]
+
+    def has_enough() -> bool:
+        both = sum(body.size for body in bodies)  # what was sent, and what has come
+        return enough is not None and both - wire.body_size(request.body) >= enough
+
+    decoder: Decoder = AnyDecoder(context, _LIMITS, new_body)
     started = time.time_ns()
     found: list[Exchange[Any, Any]] = []
     problem: str | None = None
@@ -74,6 +89,8 @@ async def send(
                         found = found or decoder.end(Side.CLIENT, Ending.ANSWERED, time.time_ns())
                         break
                     found = decoder.feed(Side.SERVER, data, time.time_ns())
+                    if not found and has_enough():
+                        found = decoder.end(Side.CLIENT, Ending.RESET, time.time_ns())
         finally:
             if sender is not None:
                 sender.cancel()
@@ -92,7 +109,7 @@ async def send(
     exchange = found[0] if found else None
     if exchange is None or exchange.response is None:
         return Received(None, problem or "the app closed the connection without an answer", started, time.time_ns())
-    if exchange.ending is not Ending.ANSWERED:
+    if exchange.ending not in (Ending.ANSWERED, Ending.GIVEN_UP):
         problem = problem or f"the app's answer is not complete ({exchange.ending})"
     return Received(exchange.response, problem, started, time.time_ns(), exchange.ending)
 

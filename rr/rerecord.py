@@ -23,6 +23,7 @@ from intercept import memory, unix_sockets
 from intercept.capture import Capture
 from intercept.sockdiag import Listener
 from recorder.recording import Recording
+from replayer.given_up import as_far
 from replayer.loading import LoadedSet
 from replayer.merging.alignment import follow
 from replayer.merging.files import write
@@ -242,6 +243,8 @@ class _Rerecording:
         new, gone = names.put(old, new, new_of)
         for one in gone:
             self._console.warning(one)
+        tests = {name: as_far(old.tests[was], new.tests[name], self._set, fresh) for was, name in new_of.items()}
+        new = replace(new, tests={**new.tests, **tests})
         merged = names.unwritten(merge(old, new, new_of, names.numbers))
         merged = _with_secrets(merged, self._store.vault(), vault)
         if merged.is_empty and not opened:

@@ -36,6 +36,7 @@ class Ending(StrEnum):
     TIMED_OUT = "timed out"  # connect() got no word at all
     RESET = "reset"  # the connection was reset before the answer was complete
     CUT_SHORT = "cut short"  # the connection was closed before the answer was complete
+    GIVEN_UP = "given up"  # and it was the client who closed or reset it: a time-out, a stream that it had enough of
     UNKNOWN_HOST = "unknown host"  # the name did not resolve
 
 

@@ -44,6 +44,8 @@ class GenericDecoder:
 
     def end(self, side: Side, ending: Ending, time_ns: int) -> list[GenericExchange]:
         over = self._state is State.CLOSED
+        if ending is Ending.RESET and side is Side.CLIENT:
+            ending = Ending.GIVEN_UP
         self._state = after(self._state, ENDS[side] if ending is Ending.ANSWERED else Event.RESET)
         self._closed_by = self._closed_by or side
         if over or self._state is not State.CLOSED:

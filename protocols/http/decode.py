@@ -146,7 +146,9 @@ class HttpDecoder:
                     self._response_end(time_ns, done)
             if self._broken is None and self._server.waiting and self._is_answering():
                 self._break_off()  # inside a head, or a chunk's
-            if self._broken is not None and side is Side.CLIENT:
+            if side is Side.CLIENT or self._client_ended:
+                ending = Ending.GIVEN_UP
+            if self._broken is not None and ending is Ending.GIVEN_UP:
                 ending = Ending.CUT_SHORT  # it has heard enough
             self._abandon(ending, time_ns, done)
             if self._client.waiting or self._server.waiting:

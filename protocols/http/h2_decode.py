@@ -21,7 +21,7 @@ from protocols.http import h2_fields, wire
 from protocols.http.h2_frames import END_HEADERS, END_STREAM, PREFACE, Frame, Frames, Type
 from protocols.http.h2_tables import Blocks, Table
 from protocols.http.state import Part, State, after
-from protocols.http.wire import Framing, Headers, HttpRequest, HttpResponse, Interim
+from protocols.http.wire import Headers, HttpRequest, HttpResponse, Interim
 from testset.errors import LimitError, ProtocolError
 from testset.model import Body, BodyBuffer, Ending, Exchange, ExchangeId, Side
 
@@ -165,10 +165,12 @@ class H2Decoder:
         if self._ended:
             return done
         self._ended = True  # a client of HTTP/2 that closes is gone: what a server then says, nobody hears
-        if ending is Ending.ANSWERED:
+        if side is Side.CLIENT and not self._error:  # after an error of the server it only draws the conclusion
+            ending = Ending.GIVEN_UP
+        elif ending is Ending.ANSWERED:
             ending = Ending.CUT_SHORT
         for stream in list(self._streams.values()):
-            self._emit(stream, ending, time_ns, done, left=side is Side.CLIENT)
+            self._emit(stream, ending, time_ns, done)
         return done
 
     def settled(self) -> tuple[int, int, int]:
@@ -318,7 +320,8 @@ class H2Decoder:
         if code == _REFUSED_STREAM and not from_client and not stream.status:
             self._forget(stream)
         else:
-            self._emit(stream, Ending.RESET, time_ns, done, left=from_client, error=0 if from_client else code)
+            ending = Ending.GIVEN_UP if from_client and not self._error else Ending.RESET
+            self._emit(stream, ending, time_ns, done, error=0 if from_client else code)
 
     def _go_away(self, frame: Frame) -> None:
         """The server takes no more streams: those beyond the last that it names it has not seen. With an error it goes
@@ -343,11 +346,9 @@ class H2Decoder:
         time_ns: int,
         done: list[HttpExchange],
         *,
-        left: bool = False,
         error: int = 0,
     ) -> None:
-        """The exchange is over. A response that was complete stays one. `left`: the client has had enough of it;
-        `error`: that the server has."""
+        """The exchange is over. A response that was complete stays one. `error`: with which the server gave it up."""
         del self._streams[stream.number]
         context = self._context
         complete = stream.state not in _REQUEST_OPEN or stream.remark is not None
@@ -367,7 +368,7 @@ class H2Decoder:
                     trailers=stream.request.trailers,
                     complete=complete,
                 ),
-                response=_response(stream, error or self._error, left=left and not self._error),
+                response=_response(stream, error or self._error),
                 ending=Ending.ANSWERED if stream.answered else ending,
                 started_ns=stream.started_ns,
                 ended_ns=stream.ended_ns or time_ns,
@@ -386,11 +387,10 @@ class H2Decoder:
             raise self._failure
 
 
-def _response(stream: _Stream, error: int, *, left: bool) -> HttpResponse | None:
+def _response(stream: _Stream, error: int) -> HttpResponse | None:
     if not stream.status:
         return None
     headers = stream.response.headers
-    framing = wire.stream_framing(stream.method, stream.status, headers)
     return HttpResponse(
         status=stream.status,
         reason=wire.standard_reason(stream.status),
@@ -399,6 +399,6 @@ def _response(stream: _Stream, error: int, *, left: bool) -> HttpResponse | None
         body=stream.response.finish(),
         trailers=stream.response.trailers,
         interim=tuple(stream.interim),
-        framing=Framing.OPEN if left and not stream.answered else framing,
+        framing=wire.stream_framing(stream.method, stream.status, headers),
         error=0 if stream.answered else error,
     )

@@ -31,7 +31,7 @@ from protocols.bodies import KeptBody
 from protocols.furniture import Act, Ask, Hang, Limits, ReadFile, Reply, Send
 from protocols.http import h2_fields, wire
 from protocols.http.serve import miss_body, with_body
-from protocols.http.wire import Framing, Headers, HttpRequest, HttpResponse
+from protocols.http.wire import Headers, HttpRequest, HttpResponse
 from testset.errors import ProtocolError
 from testset.model import Body, Ending, FileBody
 
@@ -223,8 +223,6 @@ class H2Responder:
             body = b""
         elif complete and wire.header(headers, "content-length") is not None:
             headers = wire.with_length(headers, wire.body_size(body))
-        if response.framing is Framing.OPEN:
-            ending = Ending.TIMED_OUT  # as far as the app is concerned: it leaves, or has a time-out of its own
         ends = complete and not wire.body_size(body) and not response.trailers
         connection.send_headers(number, h2_fields.response_fields(response.status, headers), end_stream=ends)
         if not ends:
@@ -232,7 +230,9 @@ class H2Responder:
 
     def _broken(self, number: int, ending: Ending, error: int = 0) -> None:
         """The answer goes no further, as recorded: by a reset of its stream, or by the end of the connection, where
-        nothing else is under way on it."""
+        nothing else is under way on it. A client that gave up will do so again."""
+        if ending is Ending.GIVEN_UP:
+            return
         if ending is not Ending.RESET and not (self._incoming or self._waiting or self._outgoing):
             self._finished = True
             if error:
@@ -298,8 +298,6 @@ class H2Responder:
     def _finish(self, number: int, outgoing: _Outgoing) -> None:
         """All of the body is out."""
         del self._outgoing[number]
-        if outgoing.ending is Ending.TIMED_OUT:
-            return
         if outgoing.ending is not Ending.ANSWERED:
             self._broken(number, outgoing.ending, outgoing.error)
         elif outgoing.trailers:

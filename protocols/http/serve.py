@@ -23,7 +23,6 @@ from testset.model import Ending, FileBody
 _SMALL = 2048
 _REMEMBERED = 1024
 
-_OF_2 = frozenset({Framing.FRAMES, Framing.OPEN})
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -64,6 +63,7 @@ class HttpResponder:
         self._asked: HttpRequest | None = None
         self._continued = False  # 100 Continue was sent for the current request
         self._finished = False  # nothing more is answered
+        self._hung_up = self._client_ended = False
         self._switched = False
 
     def start(self) -> list[Act]:
@@ -84,10 +84,10 @@ class HttpResponder:
         return self._read()
 
     def end(self) -> list[Act]:
-        if self._asked is not None or self._finished:
+        self._client_ended = True
+        if self._asked is not None or self._hung_up:
             return []
-        self._finished = True
-        return [Hang()]
+        return self._hang([], reset=False)
 
     def answer(self, reply: Reply) -> list[Act]:
         request = self._take()
@@ -96,10 +96,13 @@ class HttpResponder:
             response = with_body(response, reply.body)
         complete = reply.ending is Ending.ANSWERED
         acts: list[Act] = []
-        if response is not None and (wire.is_2(response.version) or response.framing in _OF_2):
-            response = in_1_1(response)
+        if response is not None and (wire.is_2(response.version) or response.framing is Framing.FRAMES):
+            response = in_1_1(response, complete=complete)
         if response is not None:
             acts.extend(_play(response, complete=complete, continued=self._continued))
+        if reply.ending is Ending.GIVEN_UP and not self._client_ended:
+            self._finished = True  # but not hung up: the client leaves, as it did, in its own time
+            return acts
         if not complete or response is None:
             return self._hang(acts, reset=reply.ending is Ending.RESET)
         if wire.switches(request.method, response.status):
@@ -173,7 +176,7 @@ class HttpResponder:
         return request
 
     def _hang(self, acts: list[Act], *, reset: bool) -> list[Act]:
-        self._finished = True
+        self._finished = self._hung_up = True
         self._later.clear()
         acts.append(Hang(reset=reset))
         return acts
@@ -194,13 +197,14 @@ def miss_body(text: str, details: Mapping[str, Any]) -> bytes:
     return json.dumps(told, indent=2, ensure_ascii=False, default=str).encode() + b"\n"
 
 
-def in_1_1(response: HttpResponse) -> HttpResponse:
-    """What was recorded in HTTP/2, as HTTP/1.1 says it: trailers need chunks, and all else has a length."""
+def in_1_1(response: HttpResponse, *, complete: bool = True) -> HttpResponse:
+    """What was recorded in HTTP/2, as HTTP/1.1 says it: trailers need chunks, and all else has a length, which only a
+    body has that is complete."""
     response = replace(response, version="1.1")
-    if response.framing is Framing.OPEN:
-        return replace(response, framing=Framing.CLOSE)
     if response.framing is not Framing.FRAMES:
         return response
+    if not complete:
+        return replace(response, framing=Framing.CLOSE)
     if response.trailers:
         headers = (*response.headers, ("transfer-encoding", "chunked"))
         return replace(response, headers=headers, framing=Framing.CHUNKED)

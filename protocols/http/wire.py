@@ -25,7 +25,6 @@ class Framing(StrEnum):
     CHUNKED = "chunked"  # Transfer-Encoding, chunked
     CLOSE = "close"  # the end of the connection; responses only
     FRAMES = "frames"  # the end of the stream, in HTTP/2, and no length was said before
-    OPEN = "open"  # it had not ended, and might have gone on, when the client of HTTP/2 left it
     BROKEN = "broken"  # there is not even a head: all that was said is `HttpResponse.broken`
 
 

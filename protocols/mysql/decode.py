@@ -67,7 +67,7 @@ class MysqlDecoder:
         self._tls = False
         self._commands: Commands | None = None
         self._sent: deque[_Sent] = deque()
-        self._refused = self._over = False
+        self._refused = self._over = self._left = False
         self._ending = Ending.ANSWERED
         self._failure: ProtocolError | None = None  # it waits where exchanges were completed before it
         self._state: Mapping[str, Any] | None = context.state
@@ -110,14 +110,19 @@ class MysqlDecoder:
     def end(self, side: Side, ending: Ending, time_ns: int) -> list[MysqlExchange]:
         if self._failure is not None:
             raise self._failure
-        if self._over or (side is Side.CLIENT and ending is Ending.ANSWERED):
+        if self._over:
+            return []
+        self._left = self._left or side is Side.CLIENT
+        if side is Side.CLIENT and ending is Ending.ANSWERED:
             return []  # what the client has asked for may still be answered
         self._over = True
-        self._ending = Ending.CUT_SHORT if ending is Ending.ANSWERED else ending
+        self._ending = Ending.GIVEN_UP if self._left else Ending.CUT_SHORT if ending is Ending.ANSWERED else ending
         found: list[MysqlExchange] = []
         if self._commands is None and self._login is not None and not self._refused:
             response = MysqlResponse(greeting=self._greeting)
-            found.append(self._exchange(self._connect(self._login), response, self._greeted_ns, time_ns, self._ending))
+            # A client that leaves in the middle of a login has seen something there, which a mock does not say.
+            ended = Ending.CUT_SHORT if self._left else self._ending
+            found.append(self._exchange(self._connect(self._login), response, self._greeted_ns, time_ns, ended))
             self._refused = True
         return found + self._unanswered(self._ending, time_ns)
 

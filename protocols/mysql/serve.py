@@ -40,6 +40,7 @@ class _Phase(Enum):
     SWITCH = auto()  # the client's turn: it may, but has to try another plugin first
     DOUBTED = auto()  # it was asked for its password, as in the recording, where it then hung up
     COMMANDS = auto()
+    GIVEN_UP = auto()  # it waits, as in the recording, until it has had enough
     OVER = auto()
 
 
@@ -66,7 +67,7 @@ class MysqlResponder:
         return [Ask(MysqlRequest(operation=Operation.GREETING), whole=False, otherwise=otherwise)]
 
     def feed(self, data: bytes) -> list[Act]:
-        if self._phase is _Phase.OVER:
+        if self._phase in (_Phase.GIVEN_UP, _Phase.OVER):
             return []
         if self._phase is _Phase.GREETING:
             raise ProtocolError("the client speaks before the server's greeting")
@@ -91,7 +92,7 @@ class MysqlResponder:
         if not self._asking:
             raise ProtocolError("an answer and nothing was asked")
         if response is None or not (response.results or response.greeting):
-            return self._hang([], reset=reply.ending is Ending.RESET)
+            return self._broken([], reply.ending)
         if self._phase is _Phase.GREETING:
             return self._greet(response, reply.ending)
         if self._phase is _Phase.LOGIN:
@@ -119,7 +120,7 @@ class MysqlResponder:
             error = response.results[0]
             if isinstance(error, Err):
                 return self._refuse(error)
-            return self._hang([], reset=ending is Ending.RESET)
+            return self._broken([], ending)
         self._greeting = admission.offered(greeting)
         self._phase = _Phase.RESPONSE
         payload = admission.greeting_payload(self._greeting, next(_connections) & 0xFFFFFFFF)
@@ -153,7 +154,7 @@ class MysqlResponder:
             self._phase = _Phase.DOUBTED
             return [Send(framed((doubt,), self._sequence))]
         if not isinstance(result, Ok) or ending is not Ending.ANSWERED:
-            return self._hang([], reset=ending is Ending.RESET)
+            return self._broken([], ending)
         self._commands = admission.enter(login, result, self._limits)
         self._last_words = admission.last_words(login, result, self._commands.session)
         switch = admission.another_way(login)
@@ -216,7 +217,7 @@ class MysqlResponder:
         self.spoken = Spoken(packet, question, before, data) if whole else None
         acts: list[Act] = [Send(data)]
         if not whole:
-            return self._hang(acts, reset=ending is Ending.RESET)
+            return self._broken(acts, ending)
         return self._go_on(acts)
 
     # -- within ---------------------------------------------------------------------------------------------------
@@ -238,6 +239,14 @@ class MysqlResponder:
                     raise
                 return self._hang(acts, reset=True)  # what was owed is sent first
         return acts
+
+    def _broken(self, acts: list[Act], ending: Ending) -> list[Act]:
+        """The answer goes no further, as recorded."""
+        if ending is Ending.GIVEN_UP and not self._ended:
+            self._phase = _Phase.GIVEN_UP
+            self._question = None
+            return acts
+        return self._hang(acts, reset=ending is Ending.RESET)
 
     def _hang(self, acts: list[Act], *, reset: bool = False) -> list[Act]:
         self._phase = _Phase.OVER

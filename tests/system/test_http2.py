@@ -18,13 +18,13 @@ import httpx
 import pytest
 
 from intercept.authority import Authority, certificate_of, new_authority
-from protocols.http.wire import Framing
 from tests.harness.network import listens
 from tests.harness.processes import Running
 from tests.harness.programs import program
 from tests.harness.recorded import recorded_mocks, recorded_tests
 from tests.harness.rr_command import RR
 from tests.harness.waiting import eventually
+from testset.model import Ending
 
 pytestmark = pytest.mark.system
 
@@ -169,7 +169,7 @@ def test_grpc_is_recorded_and_replayed(recorded_grpc: RR) -> None:
     statuses = [dict(test.answer.trailers or test.answer.headers)["grpc-status"] for test in tests]
     assert statuses == ["0", "0", "5", "0"]
     [watch] = [mock for mock in recorded_mocks(set_of(recorded_grpc)) if mock.line == "POST /shop.Users/Watch"]
-    assert (watch.owner, watch.answer.framing) == ("startup", Framing.OPEN)
+    assert (watch.owner, watch.exchange.ending) == ("startup", Ending.GIVEN_UP)
     assert b"\x08ann\xff" in tests[0].response_body
     for _ in range(3):
         replay = recorded_grpc.test()

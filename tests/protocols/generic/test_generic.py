@@ -59,6 +59,16 @@ def test_a_reset_is_told_once() -> None:
     assert played.settled == (5, 0, 1)
 
 
+def test_a_client_that_resets_leaves_by_itself_again() -> None:
+    steps: list[Step] = [client(b"a"), server(b"b"), Ends(CLIENT, Ending.RESET)]
+    exchange = play(GenericDecoder, steps).only()
+    assert (exchange.ending, exchange.response.closed_by) == (Ending.GIVEN_UP, CLIENT)
+    made = GenericResponder(LIMITS)
+    made.start()
+    made.answer(Reply(exchange.response, exchange.ending))
+    assert made.feed(b"a") == [Send(b"b")]
+
+
 def test_only_so_much_is_kept() -> None:
     tight = replace(LIMITS, message=8)
     for size in (1, 100):

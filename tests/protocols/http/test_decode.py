@@ -198,6 +198,12 @@ def test_half_a_response_is_kept(told: Ending, ending: Ending) -> None:
     assert exchange.response.body == b"half"
 
 
+@pytest.mark.parametrize("end", [[Ends(CLIENT, Ending.RESET)], [Ends(CLIENT), Ends(SERVER)]])
+@pytest.mark.parametrize("said", [[], [server(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")]])
+def test_a_client_that_has_waited_long_enough(said: list[Step], end: list[Step]) -> None:
+    assert play(HttpDecoder, [client(GET), *said, *end]).only().ending is Ending.GIVEN_UP
+
+
 def test_the_server_answers_before_the_request_is_complete() -> None:
     head = b"POST /big HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n"
     too_large = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"

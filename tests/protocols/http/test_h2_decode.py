@@ -271,8 +271,7 @@ def test_a_stream_that_is_reset(side: Any) -> None:
     )
     assert paths(played) == ["/half", "/other"]
     half, other = played.exchanges
-    assert (half.ending, half.response.body) == (Ending.RESET, b"half")
-    assert half.response.framing is (Framing.OPEN if side is CLIENT else Framing.FRAMES)
+    assert (half.ending, half.response.body) == (Ending.GIVEN_UP if side is CLIENT else Ending.RESET, b"half")
     assert half.response.error == (0 if side is CLIENT else CANCEL)
     assert other.ending is Ending.ANSWERED
 
@@ -338,8 +337,8 @@ def test_the_connection_ends_in_the_middle(told: Ending, ending: Ending) -> None
             get(app, 3, "/half"),
             service.headers(3, answers(200)),
             server(half.data[:-2]),
-            Ends(CLIENT, told),
             Ends(SERVER, told),
+            Ends(CLIENT, told),
         ],
     )
     assert paths(played) == ["/none", "/half"]
@@ -353,8 +352,8 @@ def test_who_has_left_first_tells_whether_more_would_have_come(first: Side) -> N
     steps += [get(app, 1, "/watch"), service.headers(1, answers(200)), service.data(1, b"so far")]
     unheard: list[Step] = [service.headers(1, [("grpc-status", "14")], end=True)] if first is CLIENT else []
     exchange = play(H2Decoder, [*steps, Ends(first), *unheard, Ends(first.other)]).only()
-    assert (exchange.ending, exchange.response.body) == (Ending.CUT_SHORT, b"so far")
-    assert exchange.response.framing is (Framing.OPEN if first is CLIENT else Framing.FRAMES)
+    ending = Ending.GIVEN_UP if first is CLIENT else Ending.CUT_SHORT
+    assert (exchange.ending, exchange.response.body) == (ending, b"so far")
 
 
 # -- going on in the middle -------------------------------------------------------------------------------------

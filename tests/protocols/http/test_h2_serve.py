@@ -310,19 +310,25 @@ def test_what_was_cut_short_takes_no_other_stream_with_it() -> None:
     assert app.ended == {3}
 
 
-@pytest.mark.parametrize("ending", [Ending.CUT_SHORT, Ending.RESET])
-def test_a_stream_that_the_app_left_when_it_was_recorded_stays_open(ending: Ending) -> None:
+def test_a_stream_that_the_app_gave_up_when_it_was_recorded_stays_open() -> None:
+    so_far = HttpResponse(status=200, version="2", body=b"so far", framing=Framing.FRAMES)
     app = App()
     app.ask(1, "/watch")
-    app.answer(HttpResponse(status=200, version="2", body=b"so far", framing=Framing.OPEN), ending)
+    app.answer(so_far, Ending.GIVEN_UP)
     app.ask(3, "/call")
     app.answer(OK)
     assert (app.bodies[1], app.ended, app.reset, app.hung) == (b"so far", {3}, {}, [])
 
     made = AnyResponder(LIMITS)
     made.feed(b"GET /watch HTTP/1.1\r\nHost: a\r\n\r\n")
-    acts = made.answer(Reply(HttpResponse(status=200, version="2", body=b"so far", framing=Framing.OPEN), ending))
-    assert acts == [Send(b"HTTP/1.1 200 \r\n\r\nso far"), Hang(reset=ending is Ending.RESET)]
+    assert made.answer(Reply(so_far, Ending.GIVEN_UP)) == [Send(b"HTTP/1.1 200 \r\n\r\nso far")]
+
+
+def test_an_app_that_got_no_answer_gets_none() -> None:
+    app = App()
+    app.ask(1, "/slow")
+    app.answer(None, Ending.GIVEN_UP)
+    assert (app.ended, app.reset, app.hung) == (set(), {}, [])
 
 
 def test_a_stream_that_the_app_has_given_up_is_not_asked_about_and_not_answered() -> None:

@@ -137,6 +137,26 @@ def test_a_broken_response_breaks_again(ending: Ending, reset: bool) -> None:
     assert made.answer(Reply(None, ending)) == [Hang(reset=reset)]
 
 
+def test_a_client_that_gave_up_waits_again_until_it_has_had_enough() -> None:
+    half = HttpResponse(status=200, reason="OK", headers=(("Content-Length", "10"),), body=b"half")
+    sent = Send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    assert answered(half, ending=Ending.GIVEN_UP) == [sent]
+    made = responder()
+    made.feed(GET)
+    assert made.answer(Reply(None, Ending.GIVEN_UP)) == []
+    assert made.feed(GET) == []
+    assert made.end() == [Hang()]
+    made = responder()
+    made.feed(GET)
+    assert made.end() == [], "it may still listen"
+    assert made.answer(Reply(half, Ending.GIVEN_UP)) == [sent, Hang()]
+
+
+def test_an_answer_of_http_2_that_was_cut_short_says_no_length_to_a_client_of_1_1() -> None:
+    half = HttpResponse(status=200, reason="OK", version="2", framing=Framing.FRAMES, body=b"half")
+    assert answered(half, ending=Ending.CUT_SHORT) == [Send(b"HTTP/1.1 200 OK\r\n\r\nhalf"), Hang()]
+
+
 @pytest.mark.parametrize(
     ("response", "sent"),
     [

@@ -291,6 +291,12 @@ def test_a_connection_that_ends_before_the_answer() -> None:
     assert (exchange.ending, exchange.response) == (Ending.CUT_SHORT, None)
 
 
+@pytest.mark.parametrize("end", [[Ends(CLIENT, Ending.RESET)], [Ends(CLIENT), Ends(SERVER)]])
+def test_a_client_that_has_waited_long_enough(end: list[Ends]) -> None:
+    exchange = played(query("SELECT SLEEP(9)"), *end).only()
+    assert (exchange.ending, exchange.response) == (Ending.GIVEN_UP, None)
+
+
 def test_a_client_that_has_said_all_may_still_be_answered() -> None:
     exchange = played(query("DELETE FROM items"), Ends(CLIENT), answers(OK), Ends(SERVER)).only()
     assert exchange.ending is Ending.ANSWERED

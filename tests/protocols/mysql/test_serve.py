@@ -173,6 +173,14 @@ def test_no_answer_is_none_again(ending: Ending, reset: bool) -> None:
     assert made.answer(Reply(None, ending)) == [Hang(reset=reset)]
 
 
+def test_a_client_that_gave_up_waits_again_until_it_has_had_enough() -> None:
+    made = logged_in()
+    made.feed(QUERY)
+    assert made.answer(Reply(None, Ending.GIVEN_UP)) == []
+    assert made.feed(QUERY) == []
+    assert made.end() == [Hang()]
+
+
 def test_what_was_too_large_to_keep_ends_in_an_error() -> None:
     made = logged_in()
     made.feed(QUERY)

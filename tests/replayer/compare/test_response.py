@@ -262,6 +262,14 @@ def test_large_bodies_in_files_are_compared_piece_by_piece(tmp_path: Path) -> No
     assert compare(as_file[0], as_file[2])[0].start == 35_000_001 // 16 * 16 - 32
 
 
+def test_a_body_that_was_not_kept_is_compared_by_its_hash() -> None:
+    recorded, now = (HttpResponse(status=200, headers=PNG, body=FileBody(Path(), 10**8, each)) for each in ("a", "b"))
+    assert words(recorded, recorded) == []
+    assert words(recorded, now) == [
+        "body: too large to show where it differs (100000000 bytes recorded, 100000000 now)"
+    ]
+
+
 def test_a_body_in_a_file_and_one_in_memory_are_compared_as_what_they_mean(tmp_path: Path) -> None:
     (tmp_path / "body").write_bytes(b'{"a": 1}')
     in_file = HttpResponse(status=200, headers=JSON, body=FileBody(tmp_path / "body", 8, "0"))
