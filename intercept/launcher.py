@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +27,7 @@ _SO_MARK = 36
 _IP_TRANSPARENT, _IPV6_TRANSPARENT = 19, 75
 _IP_RECVORIGDSTADDR, _IPV6_RECVORIGDSTADDR = 20, 74
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78
+_OWN_PORTS = range(717, 729)  # assigned to nobody
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL when rr has vanished
 
 
@@ -133,10 +135,10 @@ class Launcher:
             with _step(f"mount over {line[1]}"):
                 kernel.mount(line[0], line[1], kernel.MS_BIND)
         with _step("sockets"):
-            tcp = _listeners(ipv6)
-            dns = _dns_sockets(ipv6)
+            tcp = _at_a_port(_listeners, ipv6)
+            dns = _at_a_port(_dns_sockets, ipv6)
             udp = [] if where.has_networks else _udp_sockets(ipv6)
-            inbound = _listeners(ipv6) if where is Where.BESIDE else []
+            inbound = _at_a_port(_listeners, ipv6) if where is Where.BESIDE else []
         tcp_port, dns_port, udp_port, inbound_port = (
             sockets[0].getsockname()[1] if sockets else 0 for sockets in (tcp, dns, udp, inbound)
         )
@@ -328,52 +330,61 @@ def _become_app(message: dict[str, Any]) -> None:
     os.execve(message["argv"][0], message["argv"], message["environment"])
 
 
-def _listeners(ipv6: bool) -> list[socket.socket]:
+def _at_a_port(make: Callable[[int, bool], list[socket.socket]], ipv6: bool) -> list[socket.socket]:
+    """Sockets of rr's own where no app wants to listen: a port that the kernel chooses may be one that the app has."""
+    for port in _OWN_PORTS:
+        with contextlib.suppress(OSError):
+            return make(port, ipv6)
+    return make(0, ipv6)
+
+
+def _listeners(port: int, ipv6: bool) -> list[socket.socket]:
     """The sockets to which every connection is redirected: the same port on IPv4 and IPv6."""
-    while True:
-        first = socket.create_server(("0.0.0.0", 0), backlog=4096)
-        if not ipv6:
-            return [first]
-        second = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-        second.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        try:
-            second.bind(("::", first.getsockname()[1]))
-        except OSError:
-            first.close()
-            second.close()
-            continue
-        second.listen(4096)
-        return [first, second]
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.create_server(("0.0.0.0", port), backlog=4096))]
+        if ipv6:
+            made.append(stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM)))
+            made[1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            made[1].bind(("::", made[0].getsockname()[1]))
+            made[1].listen(4096)
+        stack.pop_all()
+    return made
 
 
-def _dns_sockets(ipv6: bool) -> list[socket.socket]:
+def _dns_sockets(port: int, ipv6: bool) -> list[socket.socket]:
     """Bound to the loopback addresses themselves, so that answers leave with the address that was asked."""
-    first = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    first.bind(("127.0.0.1", 0))
-    if not ipv6:
-        return [first]
-    second = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    second.bind(("::1", first.getsockname()[1]))
-    return [first, second]
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))]
+        made[0].bind(("127.0.0.1", port))
+        if ipv6:
+            made.append(stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)))
+            made[1].bind(("::1", made[0].getsockname()[1]))
+        stack.pop_all()
+    return made
 
 
 def _udp_sockets(ipv6: bool) -> list[socket.socket]:
     """The sockets that TPROXY leads all other datagrams to. Empty where the kernel lacks transparent sockets."""
     try:
-        first = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        _transparent(first, socket.AF_INET)
-        first.setsockopt(socket.IPPROTO_IP, _IP_RECVORIGDSTADDR, 1)
-        first.bind(("0.0.0.0", 0))
-        if not ipv6:
-            return [first]
-        second = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        second.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        _transparent(second, socket.AF_INET6)
-        second.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVORIGDSTADDR, 1)
-        second.bind(("::", first.getsockname()[1]))
+        return _at_a_port(_transparent_sockets, ipv6)
     except OSError:
         return []
-    return [first, second]
+
+
+def _transparent_sockets(port: int, ipv6: bool) -> list[socket.socket]:
+    with contextlib.ExitStack() as stack:
+        made = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))]
+        _transparent(made[0], socket.AF_INET)
+        made[0].setsockopt(socket.IPPROTO_IP, _IP_RECVORIGDSTADDR, 1)
+        made[0].bind(("0.0.0.0", port))
+        if ipv6:
+            made.append(stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)))
+            made[1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            _transparent(made[1], socket.AF_INET6)
+            made[1].setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVORIGDSTADDR, 1)
+            made[1].bind(("::", made[0].getsockname()[1]))
+        stack.pop_all()
+    return made
 
 
 def _transparent(sock: socket.socket, family: int) -> None:

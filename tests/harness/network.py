@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,14 +14,18 @@ from pathlib import Path
 from tests.harness.processes import Running
 from tests.harness.programs import program
 
+_CHANCE = random.SystemRandom()
+
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody has at this moment. Tests run in parallel: ask as late as possible."""
+    """A port that nobody has at this moment, and that the kernel gives to nobody who asks for none, as each connection
+    does. Tests run in parallel, with the same seeds: what they choose must not depend on these."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with closing(socket.socket(family)) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = _CHANCE.randrange(10_000, 32_768)
+        with closing(socket.socket(family)) as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:

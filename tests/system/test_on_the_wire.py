@@ -430,6 +430,14 @@ def test_standard_input_and_output_are_the_command_s(rr: RR) -> None:
     assert done.returncode == 0
 
 
+def test_rr_listens_on_no_port_that_an_app_would(rr: RR) -> None:
+    """Nor on one that the kernel gives to who asks for none: the app would find its own port taken now and then."""
+    done = run(rr, "tail -q -n +2 /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6")
+    ports = [int(line.split()[1].rpartition(":")[2], 16) for line in done.stdout.decode().splitlines()]
+    assert ports
+    assert all(717 <= port <= 728 for port in ports), ports
+
+
 @pytest.mark.parametrize(("command", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 128 + signal.SIGTERM)])
 def test_the_exit_code_is_the_command_s(command: str, code: int, rr: RR) -> None:
     assert run(rr, command).returncode == code
