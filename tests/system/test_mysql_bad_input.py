@@ -63,6 +63,20 @@ def test_an_answer_that_breaks_off(driver: str, rude: bool, rr: RR, databases: S
         replay_without_the_server(rr, server)
 
 
+@pytest.mark.parametrize("flavour", ["mysql", "mariadb"])
+@pytest.mark.parametrize("driver", ["pymysql", "connector-pure", "connector-c", "mysqlclient"])
+def test_an_answer_that_takes_longer_than_the_app_has_patience(
+    driver: str, flavour: str, rr: RR, databases: Servers, port: int
+) -> None:
+    """It gives up when it is replayed, as it did: a connection that ended by itself would be another error."""
+    server = databases[flavour]
+    server.remember_logins()
+    rr = rr.with_settings(**traffic.settings(server, driver, port)).with_settings(DB_PATIENCE="1")
+    record_and_compare(rr, server, driver, traffic.steps("rows/2", "slow/3", "rows/3"), port)
+    assert "ending: given up" in (rr.keploy / "test-set-0" / "mocks.yml").read_text("utf-8")
+    replay_without_the_server(rr, server)
+
+
 def test_a_server_that_goes_away_and_comes_back(rr: RR, databases: Servers, port: int) -> None:
     """What was open is dead, and a connection is refused in between."""
     server = databases["mariadb"]

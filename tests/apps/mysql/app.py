@@ -301,6 +301,12 @@ def rows(count: str) -> Any:
         return {"rows": len(found), "read": hashlib.sha256(repr(found).encode()).hexdigest()}
 
 
+def slow(seconds: str) -> Any:
+    """A statement that takes so long."""
+    with closing(connect()) as link:
+        return as_data(link.run("SELECT SLEEP(%s)", (int(seconds),)))
+
+
 ROUTES: dict[str, Callable[[str], Any]] = {
     "types": types,
     "prepared": prepared_types,
@@ -318,6 +324,7 @@ ROUTES: dict[str, Callable[[str], Any]] = {
     "reconnect": reconnect,
     "at-once": at_once,
     "rows": rows,
+    "slow": slow,
 }
 
 

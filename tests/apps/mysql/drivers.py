@@ -126,10 +126,13 @@ def in_loop(work: Coroutine[Any, Any, Value]) -> Value:
 
 
 def _where() -> dict[str, Any]:
-    """Where the server is and who we are: the same words in all drivers but mysqlclient's."""
+    """Where the server is and who we are: the same words in all drivers but mysqlclient's. DB_PATIENCE: the seconds
+    that an answer is waited for, by those who call that read_timeout."""
     place: dict[str, Any] = {"host": os.environ["DB_HOST"], "port": int(os.environ["DB_PORT"])}
     if "DB_SOCKET" in os.environ:
         place = {"unix_socket": os.environ["DB_SOCKET"]}
+    if "DB_PATIENCE" in os.environ:
+        place["read_timeout"] = int(os.environ["DB_PATIENCE"])
     return {**place, "user": os.environ["DB_USER"], "password": os.environ["DB_PASSWORD"]}
 
 
