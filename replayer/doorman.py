@@ -43,7 +43,7 @@ class Doorman:
         server = answers.loaded.names.server(host, port)
         owners = answers.loaded.failing.get(server)
         if owners is None:
-            own = server.host == "localhost" and port in answers.loaded.config.app_ports
+            own = server.host == "localhost" and port in answers.loaded.own_ports
             return Ending.REFUSED if own else None
         if not answers.loaded.always_fails(server) and not owners & set(answers.replay.owners):
             return None

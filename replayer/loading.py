@@ -88,6 +88,8 @@ class LoadedSet:
                 self.tests.append(self._test(document))
             except DocumentError as error:
                 self.unreadable[document.name] = error
+        asked = (test.exchange.server.port for test in self.tests)
+        self.own_ports = frozenset((*self.config.app_ports, *asked))  # of the app
         self.failing: dict[Server, set[str]] = {}  # where connect() failed, and in whose time
         self._answering: set[Server] = set()
         self.http2: set[Server] = set()  # where HTTP/2 was spoken

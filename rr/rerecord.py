@@ -143,8 +143,8 @@ class _Rerecording:
             down = unreached(loaded.mocks(), LoadedSet(fresh, vault).mocks()) if fresh is not None else {}
             if outcome.reason or down or fresh is None:
                 self._refuse(outcome, down)
-            known = {*loaded.config.app_ports, *(test.exchange.server.port for test in loaded.tests)}
-            self._merge(fresh, vault, Names(loaded.config.template, outcome.names), self._opened - known)
+            opened = self._opened - loaded.own_ports
+            self._merge(fresh, vault, Names(loaded.config.template, outcome.names), opened)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

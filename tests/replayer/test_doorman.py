@@ -9,7 +9,6 @@ from protocols.dns.messages import DnsResponse
 from protocols.dns.wire import Message, Question, Record, build, parse
 from replayer.doorman import Doorman
 from replayer.loading import Names
-from testset.config import SetConfig
 from testset.model import Ending
 
 
@@ -18,8 +17,8 @@ def doorman(*own: str, **recorded: str) -> Doorman:
     made = Doorman()
     made.own_names = frozenset(own)
     names = Names({(name, "A"): answer(name, address) for name, address in recorded.items()})
-    config = SetConfig(app_ports=(8080,))
-    served: Any = SimpleNamespace(loaded=SimpleNamespace(names=names, failing={}, config=config), way_out=None)
+    loaded = SimpleNamespace(names=names, failing={}, own_ports={8080})
+    served: Any = SimpleNamespace(loaded=loaded, way_out=None)
     made.serve(served)
     return made
 
