@@ -276,7 +276,7 @@ class Recording:
             if owner is None:
                 if exchange.server in self._own:  # a replay must know where the app waited for itself
                     self.ports.add(exchange.server.port)
-                del self._anchors[exchange.id]
+                self._anchors.pop(exchange.id, None)
                 bodies.drop(exchange)
             else:
                 self._write_held(exchange.started_ns)

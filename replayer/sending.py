@@ -58,8 +58,10 @@ async def send(
         return bodies[-1]
 
     def has_enough() -> bool:
+        if enough is None:
+            return False
         both = sum(body.size for body in bodies)  # what was sent, and what has come
-        return enough is not None and both - wire.body_size(request.body) >= enough
+        return both - wire.body_size(request.body) >= enough
 
     decoder: Decoder = AnyDecoder(context, _LIMITS, new_body)
     started = time.time_ns()

@@ -280,7 +280,7 @@ class TestSetWriter:
         write_whole(path, pieces())
 
     def write_config(self, config: SetConfig) -> Path:
-        path = _one_of(self.path, "config") or self.path / "config.yml"
+        path = TestSet(self.path).config_path()
         write_config(path, config)
         return path
 
