@@ -28,8 +28,9 @@ SERVICES = KINDS[:4]
 ASSERTIONS = 24
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def engine() -> Iterator[DockerEngine]:
+    """For one test, since what starts while it is there is in its network: the databases of the others must not be."""
     with shop_engine() as running:
         yield running
 

@@ -1,7 +1,8 @@
 """A Docker engine of the tests' own, with images that the tests make: none is pulled, none of the machine's is used.
 
-The engine has a socket, a store and a configuration of its own. `.ci/docker` has put the plugins and a small Debian
-into `tests/.servers/docker`; the Python image is that, with the packages of this Python; MySQL is the server of
+The engine has a socket, a store, a configuration and a network of its own: engines that share one write into the same
+rules of its firewall, and leave them there. `.ci/docker` has put the plugins and a small Debian into
+`tests/.servers/docker`; the Python image is that, with the packages of this Python; MySQL is the server of
 `.ci/servers`.
 """
 
@@ -25,6 +26,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.mysql_servers import MYSQL
+from tests.harness.network import own_network
 from tests.harness.programs import MissingProgram, program
 
 MADE = Path(__file__).parent.parent / ".servers" / "docker"
@@ -102,8 +104,8 @@ class DockerEngine:
 def docker_engine() -> Iterator[DockerEngine]:
     """For tests: skips where there can be none, but for CI."""
     try:
-        with new_engine() as engine:
-            yield engine
+        with new_engine() as running:
+            yield running
     except MissingProgram as missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
 
@@ -112,6 +114,12 @@ def docker_engine() -> Iterator[DockerEngine]:
 def new_engine() -> Iterator[DockerEngine]:
     """Raises `MissingProgram` where there can be none."""
     _check_machine()
+    with own_network(), _engine() as running:
+        yield running
+
+
+@contextmanager
+def _engine() -> Iterator[DockerEngine]:
     folder = Path(tempfile.mkdtemp(prefix="rr-docker-"))
     log = (folder / "log").open("wb")
     daemon = subprocess.Popen(

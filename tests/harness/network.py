@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import random
 import socket
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from intercept import kernel
 from tests.harness.processes import Running
 from tests.harness.programs import program
 
@@ -33,6 +36,23 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
     with closing(socket.socket(family)) as probe:
         probe.settimeout(1)
         return probe.connect_ex((host, port)) == 0
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """A network that this thread and all that it starts from here on have to themselves: ports, addresses and the rules
+    of a firewall. It goes with the last process in it. Only as root."""
+    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    try:
+        kernel.unshare(kernel.CLONE_NEWNET)
+        try:
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            yield
+        finally:
+            if ctypes.CDLL(None, use_errno=True).setns(outside, kernel.CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "cannot return to the machine's own network")
+    finally:
+        os.close(outside)
 
 
 @dataclass(frozen=True, slots=True)
