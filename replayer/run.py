@@ -10,101 +10,39 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
-from intercept.clock_library import Library
-from intercept.secure import client_context
 from protocols.furniture import Value
 from protocols.http import ROOM as HTTP
-from protocols.http import wire
-from protocols.http.match import split_authority
-from protocols.http.wire import HttpRequest, HttpResponse
+from protocols.http.wire import HttpResponse
 from replayer import given_up
-from replayer.compare import NO_NOISE, Noise, Rules, compare
+from replayer.compare import Rules, compare
 from replayer.conversation import Answers, WayOut
-from replayer.coverage.kit import Kit
 from replayer.faults import note_faults
 from replayer.hearing import Hearing
 from replayer.loading import LoadedSet, room_of
+from replayer.plan import Outcome, Plan
+from replayer.readiness import check_alive, until_ready
 from replayer.report.curl import curl
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
 from replayer.scene import Elsewhere, Hermetic, OnHost, Scene
-from replayer.sending import Received, as_spec, renamed, send
+from replayer.sending import Received, as_spec, renamed, send_to_app
 from replayer.stage import Stage, memory_file
 from replayer.story import Effects, Kind, Options, Replay, Story
 from replayer.time_travel import TimeTravel
 from testset.errors import AppDiedError, AppNotReadyError, DocumentError, SecretError
 from testset.model import Ending, Exchange, TestCase
-from testset.named import Recorded
 
-if TYPE_CHECKING:
-    from intercept.containers.app import ContainerApp
-
-_POLL = 0.005  # seconds between two looks whether the app listens
+_POLL = 0.005  # seconds between two looks whether the app has ended
 _SHORTEST_GAP, _LONGEST_GAP = 1.0, 10.0  # seconds that an effect after the response is waited for
 _MOMENT = 0.05  # seconds for one that came before it
 _LOG_LINES = 25
 _SLOWER = 2  # times as long as it took when it was recorded, a test may take
 _LAST_BREATH = 0.25  # seconds that an app which hung up may take to end
-_NOT_FOUND = 127  # a shell's exit code
 STOP = ((signal.SIGINT, 5.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How to replay a set."""
-
-    command: str
-    folder: str
-    environment: Mapping[str, str]
-    delay: float
-    health_url: str | None
-    api_timeout: float
-    noise: Noise = NO_NOISE
-    outbound_fails: bool = True
-    host: str | None = None
-    port: int | None = None
-    only: frozenset[str] = frozenset()  # names of tests; empty: all
-    without: frozenset[str] = frozenset()  # names of tests that are left out
-    fail_fast: bool = False
-    told: Callable[[str], None] = lambda _text: None  # what a person may want to know meanwhile
-    allowed_sockets: Sequence[str] = ()
-    show_output: bool = False
-    base_path: str | None = None  # where the app runs already
-    mocking: bool = True
-    library: Library | None = None  # which moves the app's clock to when the recording was made
-    kit: Kit | None = None  # which the app is to be measured with
-    container: Callable[[], ContainerApp] | None = None  # opens the app that the command starts, if in a container
-    with_deps: bool = False  # what else the command starts runs as well
-    scene: Scene | None = None  # where the app runs, if not where the other settings say
-    pauses: Mapping[str, float] = field(default_factory=dict)  # seconds to wait after a test, by its name
-    keep_alive: bool = False  # after the tests the app stays, until it is stopped by hand
-
-    @property
-    def app_environment(self) -> Mapping[str, str]:
-        """With what rr adds: no values of the user's, and so nothing that a recording could speak of."""
-        return self.environment if self.kit is None else {**self.environment, **self.kit.environment(self.environment)}
-
-    @property
-    def is_mocked(self) -> bool:
-        return self.mocking and self.base_path is None and self.scene is None
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a set, beside its tests."""
-
-    status: SetStatus | None = None
-    reason: str = ""
-    log: str = ""
-    warnings: list[str] = field(default_factory=list)
-    unused: tuple[str, ...] = ()
-    names: Mapping[str, Recorded] = field(default_factory=dict)  # what values that a person has named were called
-    leaks_tried: int = 0  # connections that found no mock
 
 
 class SetRun:
@@ -162,7 +100,7 @@ class SetRun:
                 self._travel.depart(stage, replay)
                 stage.start(plan.command, plan.app_environment, plan.folder, None if plan.show_output else self._log)
                 try:
-                    await self._ready(stage, chosen)
+                    await until_ready(stage, plan, map(self._port, chosen), self._stopped)
                     outcome.warnings.extend(self._travel.arrive(stage, replay))
                     await self._tests(stage, replay, answers, chosen)
                     await self._linger(stage)
@@ -221,66 +159,6 @@ class SetRun:
 
     # -- the app -------------------------------------------------------------------------------------------------
 
-    async def _ready(self, stage: Scene, chosen: Sequence[TestCase]) -> None:
-        """Wait until the app listens wherever the tests go, and answers the health URL if there is one.
-
-        Where the first test goes it has to listen. Another port that does not open in time is for its tests to tell.
-        """
-        plan = self._plan
-        deadline = time.monotonic() + plan.delay
-        first, *others = dict.fromkeys(map(self._port, chosen))
-        if not await self._listens(stage, first, deadline):
-            if plan.base_path:
-                raise AppNotReadyError(f"Nothing answers at {plan.base_path}.", remedy="Start the app first.")
-            seen = ", ".join(sorted(f"{one.host}:{one.port}" for one in stage.listeners()))
-            raise AppNotReadyError(
-                f"The app did not listen on port {first} within {plan.delay:g} s"
-                + (f"; it listens on {seen}." if seen else ".")
-            )
-        for port in others:
-            await self._listens(stage, port, deadline)
-        if plan.health_url and not self._stopped():
-            await self._healthy(stage, plan.health_url, deadline)
-
-    async def _listens(self, stage: Scene, port: int, deadline: float) -> bool:
-        """Whether the app listens there in time; a run that is stopped waits no longer."""
-        while True:
-            self._check_alive(stage)
-            if stage.listens(port) or self._stopped():
-                return True
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(_POLL)
-
-    async def _healthy(self, stage: Scene, url: str, deadline: float) -> None:
-        from urllib.parse import urlsplit
-
-        parts = urlsplit(url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = HttpRequest(method="GET", target=target, headers=(("Host", parts.netloc), ("Connection", "close")))
-        while True:
-            self._check_alive(stage)
-            try:
-                sock = await stage.connect(stage.address(parts.port or 80), parts.port or 80)
-                got = await self._send(sock, replace(request, scheme=parts.scheme or "http"), self._plan.api_timeout)
-            except OSError:
-                got = None
-            if got is not None and got.response is not None and got.response.status < 400:
-                return
-            if time.monotonic() > deadline:
-                said = "nothing" if got is None or got.response is None else str(got.response.status)
-                raise AppNotReadyError(f"{url} answered {said} after {self._plan.delay:g} s.")
-            await asyncio.sleep(0.05)
-
-    def _check_alive(self, stage: Scene) -> None:
-        code = stage.exit_code()
-        if code is not None:
-            how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-            if code == _NOT_FOUND:
-                remedy = "The shell does not find the command, or a part of it: check --command."
-                raise AppDiedError(f"The app ended with {how}.", remedy=remedy)
-            raise AppDiedError(f"The app ended with {how}.")
-
     async def _stop(self, stage: Scene) -> None:
         """Gently, so that the app can write its own files; the mocks go on answering meanwhile."""
         loop = asyncio.get_running_loop()
@@ -298,7 +176,7 @@ class SetRun:
         for test in chosen:
             if self._stopped():
                 return
-            self._check_alive(stage)
+            check_alive(stage)
             result = await self._test(stage, replay, answers, test)
             self._on_test(result)
             await asyncio.sleep(self._plan.pauses.get(test.name, 0))
@@ -347,7 +225,7 @@ class SetRun:
             request = replace(request, headers=headers)
         try:
             sock = await stage.connect(self._host(stage, case), self._port(case))
-            got = await self._send(sock, request, self._ceiling(recorded), self._enough(case, replay))
+            got = await send_to_app(sock, request, self._ceiling(recorded), self._enough(case, replay))
         except OSError as error:
             self._addresses.clear()
             got = Received(None, f"the app cannot be reached: {error.strerror}", began_ns, time.time_ns())
@@ -404,15 +282,6 @@ class SetRun:
             return None
         recorded = self._loaded.response(case, replay.bindings.actual)
         return None if recorded is None else given_up.enough(recorded)
-
-    async def _send(
-        self, sock: socket.socket, request: HttpRequest, ceiling: float, enough: int | None = None
-    ) -> Received:
-        """Whoever serves https on this machine has a certificate that nobody need verify."""
-        if request.scheme != "https":
-            return await send(sock, request, ceiling, enough=enough)
-        protocols = ("h2",) if request.version == "2" else ("http/1.1",)
-        return await send(sock, request, ceiling, client_context(None, protocols), _name(request), enough)
 
     async def _perhaps_dead(self, stage: Scene) -> None:
         """An app that hangs up without a word may be about to end: a moment shows whether this test was its last."""
@@ -489,12 +358,6 @@ class SetRun:
 def _pinned(environment: Mapping[str, str]) -> dict[str, str]:
     """What of rr's own environment an app in a container gets as well."""
     return {name: environment[name] for name in ("PYTHONHASHSEED",) if name in environment}
-
-
-def _name(request: HttpRequest) -> str:
-    """The server's name, as the client had it."""
-    host = wire.header(request.headers, "host") or "localhost"
-    return split_authority(host, 443)[0]
 
 
 def _about_the_end(recorded: Ending, got: Received) -> tuple[str, ...]:

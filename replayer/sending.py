@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from intercept.secure import client_context
 from protocols.bodies import KeptBody
 from protocols.furniture import Context, Decoder, Limits
 from protocols.http import ROOM as HTTP
 from protocols.http import wire
+from protocols.http.match import split_authority
 from protocols.http.versions import AnyDecoder
 from protocols.http.wire import HttpRequest, HttpResponse
 from replayer.peer import Peer
@@ -114,6 +116,16 @@ async def send(
     if exchange.ending not in (Ending.ANSWERED, Ending.GIVEN_UP):
         problem = problem or f"the app's answer is not complete ({exchange.ending})"
     return Received(exchange.response, problem, started, time.time_ns(), exchange.ending)
+
+
+async def send_to_app(sock: socket.socket, request: HttpRequest, timeout: float, enough: int | None = None) -> Received:
+    """The same, by https where the request says so: whoever serves that on this machine has a certificate that nobody
+    need verify."""
+    if request.scheme != "https":
+        return await send(sock, request, timeout, enough=enough)
+    protocols = ("h2",) if request.version == "2" else ("http/1.1",)
+    host = wire.header(request.headers, "host") or "localhost"
+    return await send(sock, request, timeout, client_context(None, protocols), split_authority(host, 443)[0], enough)
 
 
 def as_spec(response: HttpResponse, request: HttpRequest, got: Received) -> Mapping[str, Any]:

@@ -14,8 +14,9 @@ from replayer.compare.text_body import first_difference
 from replayer.learning import Lesson, learn
 from replayer.loading import LoadedSet
 from replayer.names_kept import is_named
+from replayer.plan import Outcome
 from replayer.report.verdict import TestResult, Verdict
-from replayer.run import Outcome, SetRun
+from replayer.run import SetRun
 from rr.console import Console
 from rr.hooks import run_hook
 from rr.planning import Planner

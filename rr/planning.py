@@ -12,7 +12,7 @@ from intercept.containers.commands import parse
 from replayer.compare import Noise, noise_of_settings
 from replayer.coverage.kit import NOT_FOR_THE_APP, Kit
 from replayer.loading import LoadedSet
-from replayer.run import Plan
+from replayer.plan import Plan
 from rr.command import for_replay, is_stored
 from rr.console import Console
 from rr.recover import HASH_SEED

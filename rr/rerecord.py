@@ -30,8 +30,9 @@ from replayer.merging.files import write
 from replayer.merging.names import Names
 from replayer.merging.reached import unreached
 from replayer.merging.sets import Merged, Side, merge
+from replayer.plan import Outcome, Plan
 from replayer.report.verdict import TestResult
-from replayer.run import STOP, Outcome, Plan, SetRun
+from replayer.run import STOP, SetRun
 from replayer.scene import Scene, Steps
 from replayer.sending import connected
 from rr import recover

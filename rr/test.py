@@ -16,10 +16,11 @@ from intercept.containers.commands import parse
 from replayer.conversation import WayOut
 from replayer.coverage.kit import Kit
 from replayer.loading import LoadedSet
+from replayer.plan import Outcome, Plan
 from replayer.report.as_json import as_json
 from replayer.report.verdict import SetStatus, TestResult, Verdict
 from replayer.report.writer import ReportWriter, new_run
-from replayer.run import Outcome, Plan, SetRun
+from replayer.run import SetRun
 from rr.console import Console
 from rr.hooks import run_hook
 from rr.keeping import Keeper

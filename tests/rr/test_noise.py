@@ -16,8 +16,8 @@ import yaml
 import rr.noise
 from replayer.compare.finding import Finding, Kind
 from replayer.loading import LoadedSet
+from replayer.plan import Outcome, Plan
 from replayer.report.verdict import Effect, Miss, SetStatus, TestResult, Verdict
-from replayer.run import Outcome, Plan
 from rr.console import Console
 from rr.noise import Options, learn_of, noise
 from rr.settings import load_settings
