@@ -8,6 +8,24 @@ from typing import Annotated, Any
 
 import typer
 
+from rr.cli_mocks import mocks
+from rr.cli_secrets import sealed
+from rr.options import (
+    BuildDelay,
+    Command,
+    ConfigFolder,
+    ContainerName,
+    Debug,
+    Delay,
+    Folder,
+    OnMiss,
+    SomeTests,
+    TestRun,
+    TestSets,
+    TimeTravel,
+    names,
+    place,
+)
 from testset.errors import RRError, UsageError
 
 app = typer.Typer(
@@ -23,36 +41,8 @@ app = typer.Typer(
 # Older versions of typer raise click's errors, newer ones those of a copy of their own; this is the one in use.
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[1]
 
-mocks = typer.Typer(name="mock", no_args_is_help=True, help="Mocks without tests: serve, record and replay them.")
 app.add_typer(mocks)
-sealed = typer.Typer(
-    name="secrets", no_args_is_help=True, help="What is secret in the recordings: list, show, exempt, rotate."
-)
 app.add_typer(sealed)
-
-Command = Annotated[str | None, typer.Option("-c", "--command", help="The command that starts the app.")]
-Folder = Annotated[
-    Path | None, typer.Option("-p", "--path", help="The folder that keploy/ is in, or will be. Default: here.")
-]
-ConfigFolder = Annotated[
-    Path | None, typer.Option("--config-path", help="The folder that rr.yml is in. Default: here.")
-]
-ContainerName = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--container-name",
-        help="The container, or the Compose service, that is the app. Several together are one app: once for each.",
-    ),
-]
-BuildDelay = Annotated[
-    str | None,
-    typer.Option("--build-delay", help="How long the containers may take to be built and up: a ceiling, no nap."),
-]
-TimeTravel = Annotated[
-    bool | None,
-    typer.Option("--time-travel/--no-time-travel", help="Run it at the moment it was recorded, or at today's time."),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Tell what rr does, and show tracebacks.")]
 
 
 def run(words: list[str]) -> int:
@@ -156,7 +146,7 @@ def record(
 
     flags = {
         "command": command,
-        "path": str(path) if path is not None else None,
+        "path": place(path),
         "container_name": container_name or None,
         "build_delay": build_delay,
         "record.record_timer": record_timer,
@@ -193,16 +183,12 @@ def replay(
     build_delay: BuildDelay = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
-    test_sets: Annotated[
-        str | None, typer.Option("-t", "--test-sets", help="The test sets to run, with commas. Default: all.")
-    ] = None,
+    test_sets: TestSets = None,
     tests: Annotated[
         str | None,
         typer.Option("--tests", help="The tests to run: test-3,test-7. The tests that they need run as well."),
     ] = None,
-    delay: Annotated[
-        str | None, typer.Option("-d", "--delay", help="How long the app may take to start: a ceiling, no nap.")
-    ] = None,
+    delay: Delay = None,
     health_url: Annotated[
         str | None, typer.Option("--health-url", help="A URL of the app that answers once it is ready.")
     ] = None,
@@ -218,9 +204,7 @@ def replay(
     mocking: Annotated[
         bool, typer.Option("--mocking/--no-mocking", help="Serve the mocks, or let the app reach its dependencies.")
     ] = True,
-    on_miss: Annotated[
-        str | None, typer.Option("--on-miss", help="A request without a mock: fail, passthrough or record.")
-    ] = None,
+    on_miss: OnMiss = None,
     outbound: Annotated[
         str | None, typer.Option("--outbound", help="A missing, extra or changed call: fail the test, or report.")
     ] = None,
@@ -252,7 +236,7 @@ def replay(
 
     flags = {
         "command": command,
-        "path": str(path) if path is not None else None,
+        "path": place(path),
         "container_name": container_name or None,
         "build_delay": build_delay,
         "test.delay": delay,
@@ -262,7 +246,7 @@ def replay(
         "test.outbound": outbound,
         "test.time_travel": time_travel,
         "test.on_miss": on_miss,
-        "test.test_sets": test_sets.split(",") if test_sets else None,
+        "test.test_sets": names(test_sets),
         "test.coverage": coverage,
         "test.coverage_fail_under": coverage_fail_under,
     }
@@ -270,7 +254,7 @@ def replay(
         Options(
             flags=flags,
             config_folder=config_path or Path(),
-            tests=tuple(tests.split(",")) if tests else (),
+            tests=tuple(names(tests) or ()),
             host=host,
             port=port,
             mocking=mocking,
@@ -291,12 +275,8 @@ def noise(
     command: Command = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
-    test_sets: Annotated[
-        str | None, typer.Option("-t", "--test-sets", help="The test sets to learn of, with commas. Default: all.")
-    ] = None,
-    delay: Annotated[
-        str | None, typer.Option("-d", "--delay", help="How long the app may take to start: a ceiling, no nap.")
-    ] = None,
+    test_sets: TestSets = None,
+    delay: Delay = None,
     debug: Debug = False,
 ) -> int:
     """Replay recordings twice, and note in the tests what differs by itself. `rr record` does so when it ends."""
@@ -304,9 +284,9 @@ def noise(
 
     flags = {
         "command": command,
-        "path": str(path) if path is not None else None,
+        "path": place(path),
         "test.delay": delay,
-        "test.test_sets": test_sets.split(",") if test_sets else None,
+        "test.test_sets": names(test_sets),
     }
     return noise(Options(flags=flags, config_folder=config_path or Path(), debug=debug))
 
@@ -318,12 +298,8 @@ def rerecord(
     build_delay: BuildDelay = None,
     path: Folder = None,
     config_path: ConfigFolder = None,
-    test_sets: Annotated[
-        str | None, typer.Option("-t", "--test-sets", help="The test sets to record anew, with commas. Default: all.")
-    ] = None,
-    delay: Annotated[
-        str | None, typer.Option("-d", "--delay", help="How long the app may take to start: a ceiling, no nap.")
-    ] = None,
+    test_sets: TestSets = None,
+    delay: Delay = None,
     api_timeout: Annotated[
         str | None, typer.Option("--api-timeout", help="How long the app may take to answer one request.")
     ] = None,
@@ -337,12 +313,12 @@ def rerecord(
 
     flags = {
         "command": command,
-        "path": str(path) if path is not None else None,
+        "path": place(path),
         "container_name": container_name or None,
         "build_delay": build_delay,
         "test.delay": delay,
         "test.api_timeout": api_timeout,
-        "test.test_sets": test_sets.split(",") if test_sets else None,
+        "test.test_sets": names(test_sets),
     }
     return rerecord(Options(flags=flags, config_folder=config_path or Path(), debug=debug))
 
@@ -351,9 +327,7 @@ def rerecord(
 def templatize(
     path: Folder = None,
     config_path: ConfigFolder = None,
-    test_sets: Annotated[
-        str | None, typer.Option("-t", "--test-sets", help="The test sets to look at, with commas. Default: all.")
-    ] = None,
+    test_sets: TestSets = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write the names into the tests, their values into the set's config.yml.")
     ] = False,
@@ -363,8 +337,8 @@ def templatize(
     from rr.templatize import Options, templatize
 
     flags = {
-        "path": str(path) if path is not None else None,
-        "test.test_sets": test_sets.split(",") if test_sets else None,
+        "path": place(path),
+        "test.test_sets": names(test_sets),
     }
     return templatize(Options(flags=flags, config_folder=config_path or Path(), write=write, debug=debug))
 
@@ -381,7 +355,7 @@ def doctor(debug: Debug = False) -> int:
 def report(
     path: Folder = None,
     config_path: ConfigFolder = None,
-    run_name: Annotated[str | None, typer.Option("-r", "--test-run", help="The run. Default: the last.")] = None,
+    run_name: TestRun = None,
     test: Annotated[str | None, typer.Option("--test", help="Only these tests: test-3,test-7.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Long values whole.")] = False,
     form: Annotated[str, typer.Option("--format", help="text, junit or json.")] = "text",
@@ -397,8 +371,8 @@ def report(
 def normalize(
     path: Folder = None,
     config_path: ConfigFolder = None,
-    run_name: Annotated[str | None, typer.Option("-r", "--test-run", help="The run. Default: the last.")] = None,
-    tests: Annotated[str | None, typer.Option("--tests", help="Only these tests: test-3,test-7.")] = None,
+    run_name: TestRun = None,
+    tests: SomeTests = None,
     yes: Annotated[
         bool, typer.Option("-y", "--yes", help="Accept changes of status and schema without asking.")
     ] = False,
@@ -416,146 +390,6 @@ def config(config_path: ConfigFolder = None, debug: Debug = False) -> int:
     from rr.config import config
 
     return config(config_path or Path())
-
-
-@mocks.command("serve")
-def mock_serve(
-    test_set: Annotated[
-        str | None, typer.Argument(help="The test set. Default: the only one that there is.", metavar="TEST_SET")
-    ] = None,
-    path: Folder = None,
-    config_path: ConfigFolder = None,
-    port: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--port", metavar="NAME=PORT", help="Serve this destination (users:8000, or users) here; may be repeated."
-        ),
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    debug: Debug = False,
-) -> int:
-    """Serve a test set's mocks on ports of this machine.
-
-    They stand in for what they were recorded from, each on its recorded port if that is free, until Ctrl-C.
-    """
-    from rr.mock import ServeOptions, serve
-
-    return serve(
-        ServeOptions(
-            flags={"path": str(path) if path is not None else None},
-            config_folder=config_path or Path(),
-            test_set=test_set,
-            host=host,
-            ports=tuple(port or ()),
-            debug=debug,
-        )
-    )
-
-
-Words = Annotated[list[str], typer.Argument(help="The command and its words, after --.", metavar="-- COMMAND")]
-MocksName = Annotated[str, typer.Option("--name", help="The name of the set of mocks.")]
-
-
-@mocks.command("record")
-def mock_record(
-    words: Words,
-    name: MocksName = "default",
-    path: Folder = None,
-    config_path: ConfigFolder = None,
-    debug: Debug = False,
-) -> int:
-    """Keep what any command asks of others: rr mock record -- pytest.
-
-    There are no tests, and what the command listens on stays its own.
-    """
-    from rr.mock_record import CommandOptions, record
-
-    flags = {"path": str(path) if path is not None else None}
-    return record(CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug))
-
-
-@mocks.command("replay")
-def mock_replay(
-    words: Words,
-    name: MocksName = "default",
-    on_miss: Annotated[
-        str | None, typer.Option("--on-miss", help="A request without a mock: fail, passthrough or record.")
-    ] = None,
-    time_travel: TimeTravel = None,
-    path: Folder = None,
-    config_path: ConfigFolder = None,
-    debug: Debug = False,
-) -> int:
-    """Run any command against its mocks: rr mock replay -- pytest.
-
-    It has nothing else to talk to. The exit code is the command's own, or 1 if a request found no mock.
-    """
-    from rr.mock_record import CommandOptions
-    from rr.mock_replay import replay
-
-    flags = {
-        "path": str(path) if path is not None else None,
-        "test.on_miss": on_miss,
-        "test.time_travel": time_travel,
-    }
-    return replay(CommandOptions(words=words, name=name, flags=flags, config_folder=config_path or Path(), debug=debug))
-
-
-@sealed.command("list")
-def secrets_list(
-    path: Folder = None,
-    config_path: ConfigFolder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
-    debug: Debug = False,
-) -> int:
-    """Show every secret, where it stands, and whether it can be unsealed here. No value is shown."""
-    from rr.secrets import list_secrets
-
-    return list_secrets(path, config_path or Path(), as_json=as_json)
-
-
-@sealed.command("show")
-def secrets_show(
-    name: Annotated[str, typer.Argument(help="Its name: jwt-1.", metavar="NAME")],
-    yes: Annotated[bool, typer.Option("-y", "--yes", help="Even where this is no terminal.")] = False,
-    path: Folder = None,
-    config_path: ConfigFolder = None,
-    debug: Debug = False,
-) -> int:
-    """Print a secret's value. It takes the key."""
-    from rr.secrets import show
-
-    return show(name, path, config_path or Path(), yes=yes)
-
-
-@sealed.command("exempt")
-def secrets_exempt(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Secrets that are none: password-1 cookie-2.", metavar="NAME...")
-    ] = None,
-    fields: Annotated[
-        list[str] | None, typer.Option("--name", help="Values of this name are no secrets: session; may be repeated.")
-    ] = None,
-    values: Annotated[
-        list[str] | None,
-        typer.Option("--value", help="A value that is no secret, or an expression: '/demo-.*/'; may be repeated."),
-    ] = None,
-    path: Folder = None,
-    config_path: ConfigFolder = None,
-    debug: Debug = False,
-) -> int:
-    """Say that something is no secret: rr.yml says so too, and the documents show the value."""
-    from rr.secrets import exempt
-
-    return exempt(names or (), fields or (), values or (), path, config_path or Path())
-
-
-@sealed.command("rotate")
-def secrets_rotate(path: Folder = None, config_path: ConfigFolder = None, debug: Debug = False) -> int:
-    """Seal all secrets with a new key."""
-    from rr.secrets import rotate
-
-    return rotate(path, config_path or Path())
 
 
 def _name_in(metadata: str | None) -> str | None:
