@@ -22,7 +22,8 @@ from testset.keys import NewKey
 from testset.model import Document
 from testset.redaction import RedactedDocument, Redactor
 from testset.rewrite import set_to
-from testset.secret_rules import Finder, Rules, joined
+from testset.secret_names import joined
+from testset.secret_rules import Finder, Rules
 from testset.secrets import Vault
 from testset.store import natural
 from testset.text import load
@@ -146,7 +147,7 @@ def exempt(
 
 def _entry(value: str, finder: Finder) -> str:
     """How `redact.exempt` says this one value: an entry may be a name as well, or an expression."""
-    is_name = finder.kind_of_name(value) is not None or joined(value) in {"authorization", "cookie", "setcookie"}
+    is_name = finder.names.kind(value) is not None or joined(value) in {"authorization", "cookie", "setcookie"}
     is_expression = len(value) > 2 and value[0] == value[-1] == "/"
     return f"/{re.escape(value)}/" if is_name or is_expression else value
 

@@ -17,6 +17,7 @@ from typing import Any
 from testset import placeholders
 from testset.known import Known
 from testset.model import Document
+from testset.secret_names import may_be_number
 from testset.secret_rules import LONGEST, Finder, Found, Replacement, Rules, without_overlaps
 from testset.secrets import Vault
 from testset.sql_names import named_literals, named_numbers, names_in, names_of_columns, names_of_parameters
@@ -269,7 +270,7 @@ class _Walk:
     def _result(self, value: Any, kind: str | None) -> Any:
         """A value of a row, or a parameter. A number may be a secret too."""
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and kind is not None and self._enabled and self._finder.may_be_number(kind):
+        if is_number and kind is not None and self._enabled and may_be_number(kind):
             return {"number": self._put(repr(value), kind)}
         return self._cell(value, kind)
 
@@ -298,7 +299,7 @@ class _Walk:
                 new = self.tree(value, None)
                 self._names = before
             else:
-                new = self.tree(value, self._finder.kind_of_name(key) if by_name and isinstance(key, str) else None)
+                new = self.tree(value, self._finder.names.kind(key) if by_name and isinstance(key, str) else None)
             if new is not value:
                 changed[key] = new
         if by_name:
@@ -311,7 +312,7 @@ class _Walk:
     def _headers(self, headers: Mapping[Any, Any]) -> Mapping[Any, Any]:
         changed = {}
         for name, value in headers.items():
-            kind = self._finder.kind_of_header(name) if isinstance(name, str) else None
+            kind = self._finder.names.kind_of_header(name) if isinstance(name, str) else None
             if isinstance(value, str):
                 new: Any = self._header(kind, value)
             elif isinstance(value, (list, tuple)):
@@ -334,7 +335,7 @@ class _Walk:
         """`{name: password, value: x}`, `{key: password, values: [x]}`."""
         name = tree.get("name", tree.get("key"))
         if isinstance(name, str):
-            kind = self._finder.kind_of_name(name)
+            kind = self._finder.names.kind(name)
             if kind is not None:
                 for key in ("value", "values"):
                     if key in tree:
@@ -349,7 +350,7 @@ class _Walk:
         for index, column in enumerate(columns):
             names = [column.get("name"), column.get("org_name")] if isinstance(column, Mapping) else [column]
             for name in names:  # SELECT password AS p
-                kind = self._finder.kind_of_name(name) if isinstance(name, str) else None
+                kind = self._finder.names.kind(name) if isinstance(name, str) else None
                 if kind is not None:
                     kinds[index] = kind
         computed = {
@@ -380,7 +381,7 @@ class _Walk:
         if new != query:
             changed["query"] = new
         if isinstance(parameters, (list, tuple)) and parameters:
-            kinds = [self._finder.kind_of_name(name) if name else None for name in names_of_parameters(query)]
+            kinds = [self._finder.names.kind(name) if name else None for name in names_of_parameters(query)]
             if any(kinds):
                 kinds += [None] * (len(parameters) - len(kinds))
                 changed["parameters"] = [
@@ -395,7 +396,7 @@ class _Walk:
         }
 
     def _secret_among(self, names: Iterable[str]) -> str | None:
-        return next((kind for name in names if (kind := self._finder.kind_of_name(name)) is not None), None)
+        return next((kind for name in names if (kind := self._finder.names.kind(name)) is not None), None)
 
     def _refusal(self, tree: Mapping[Any, Any], changed: dict[Any, Any]) -> None:
         """`UPDATE users SET age = password`: the server says which password is no number."""
@@ -418,10 +419,10 @@ class _Walk:
         return query
 
     def _in_statement(self, query: str) -> list[Found]:
-        found = [Found(start, end, self._finder.kind_of_name(name) or "") for name, start, end in named_literals(query)]
+        found = [Found(start, end, self._finder.names.kind(name) or "") for name, start, end in named_literals(query)]
         for name, start, end in named_numbers(query):
             if end - start > 2:  # a smaller one is a flag or a count
-                found.append(Found(start, end, self._finder.kind_of_number(name) or ""))
+                found.append(Found(start, end, self._finder.names.kind_of_number(name) or ""))
         return [one for one in found if one.kind and not self._finder.is_exempt(query[one.start : one.end])]
 
     def _parameter(self, value: Any, kind: str | None) -> Any:

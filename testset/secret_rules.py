@@ -1,7 +1,7 @@
 """Where secrets are in a text: by name (`"password": "..."`, `token=...`), by place (a header, a URL's user part)
 and by shape (a JWT, a cloud key). Only finds; what becomes of a secret is said in `redaction`.
 
-Names are compared as words, so `db_password`, `dbPassword` and `DB-PASSWORD` are one. A text is looked at closely only
+A text is looked at closely only
 if a cheap test (`may_hold`) says that it is worth it: most texts hold none.
 """
 
@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 
 from testset.errors import SettingsError
 from testset.inner_texts import inner_texts
+from testset.secret_names import Names, may_be_number
 
 
 class Found(NamedTuple):
@@ -35,43 +35,7 @@ class Rules:
     enabled: bool = True
 
 
-# -- names ------------------------------------------------------------------------------------------------------
-
-_LAST_WORDS = {
-    "password": "password", "passwd": "password", "pwd": "password", "passphrase": "password", "passcode": "password",
-    "otp": "password", "cvv": "cvv", "cvc": "cvv",
-    "secret": "secret", "credential": "secret", "credentials": "secret", "authorization": "credential",
-    "token": "token", "jwt": "token", "session": "session", "sessionid": "session", "sessid": "session",
-    "sid": "session",
-    "cookie": "cookie", "apikey": "api-key",
-}  # fmt: skip
-_LAST_TWO = {
-    "api key": "api-key", "access key": "api-key", "auth key": "api-key", "account key": "api-key",
-    "private key": "private-key", "secret key": "secret", "signing key": "secret", "encryption key": "secret",
-    "session id": "session", "session key": "session", "password hash": "password", "shared key": "secret",
-}  # fmt: skip
-_LAST_THREE = {"secret access key": "secret", "access key id": "api-key"}
-_TAILS = {  # of names whose words are not told apart
-    "password": "password", "passwd": "password", "passwordhash": "password", "clientsecret": "secret",
-    "secretkey": "secret", "secretaccesskey": "secret", "apikey": "api-key", "accesskey": "api-key",
-    "accesskeyid": "api-key", "privatekey": "private-key", "accesstoken": "token", "refreshtoken": "token",
-    "authtoken": "token", "idtoken": "token", "csrftoken": "token", "xsrftoken": "token", "securitytoken": "token",
-    "sessiontoken": "token", "sessionid": "session", "phpsessid": "session", "jsessionid": "session",
-}  # fmt: skip
-_NO_SECRET_TOKENS = frozenset(["next", "page", "continuation", "pagination", "sync", "cursor", "start", "cancellation"])
-_PASS = frozenset(["", "db", "user", "admin", "root", "smtp", "mail", "redis", "mysql", "proxy", "auth", "login"])
 _IN_PATHS = frozenset(["reset", "password-reset", "reset-password", "magic-link"])  # what follows is a token
-_NUMERIC = frozenset(["password", "cvv"])  # kinds whose values may be bare numbers
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
-_SUBSCRIPT = re.compile(r"\[([^\[\]]+)\]\Z")
-
-_HEADERS = {
-    "authorization": "credential", "proxy-authorization": "credential", "cookie": "cookie", "set-cookie": "cookie",
-    "x-api-key": "api-key", "x-goog-api-key": "api-key", "x-functions-key": "api-key",
-    "ocp-apim-subscription-key": "api-key", "x-auth-key": "api-key", "x-amz-security-token": "aws-session-token",
-    "x-hub-signature": "signature", "x-hub-signature-256": "signature", "x-slack-signature": "signature",
-    "stripe-signature": "signature", "x-amz-signature": "signature", "authentication-info": "credential",
-}  # fmt: skip
 
 # -- shapes -----------------------------------------------------------------------------------------------------
 
@@ -221,63 +185,13 @@ class Finder:
     """The rules, ready for use. Asks of one finder may come from one thread at a time."""
 
     def __init__(self, rules: Rules) -> None:
-        self._exempt_names = {joined(entry) for entry in rules.exempt}
+        self.names = Names(rules.names, rules.exempt)
         self._exempt_values = set(rules.exempt)
         self._exempt_patterns = [_compile(entry[1:-1]) for entry in rules.exempt if _is_pattern(entry)]
-        self._added_names = {joined(name) for name in rules.names}
         self._added_patterns = [_compile(pattern) for pattern in rules.patterns]
         self._shapes = [(kind, marks, re.compile(pattern)) for kind, marks, pattern in _SHAPES]
         self._marks = tuple(mark for _, marks, _ in _SHAPES for mark in marks)
         self._stems = (*_STEMS, *(name.lower() for name in rules.names))
-        self._kinds: dict[str, str | None] = {}  # what `kind_of_name` has said
-
-    # -- names --------------------------------------------------------------------------------------------------
-
-    def kind_of_name(self, name: str) -> str | None:
-        """What a value of this name is; None if it is no secret."""
-        try:
-            return self._kinds[name]
-        except KeyError:
-            kind = self._judge(name)
-            if len(self._kinds) < 10_000:  # names come from the wire: no end of them is possible
-                self._kinds[name] = kind
-            return kind
-
-    def kind_of_number(self, name: str) -> str | None:
-        """The same for a value that is a bare number: most of those of such names count or identify."""
-        kind = self.kind_of_name(name)
-        return kind if kind in _NUMERIC or kind == "secret" else None
-
-    def kind_of_header(self, name: str) -> str | None:
-        known = _HEADERS.get(name.lower())
-        if known is None:
-            return self.kind_of_name(name)
-        return None if joined(name) in self._exempt_names else known
-
-    def _judge(self, name: str) -> str | None:
-        if "%" in name or "+" in name:
-            name = unquote_plus(name)
-        subscript = _SUBSCRIPT.search(name)  # user[password]
-        if subscript:
-            name = subscript[1]
-        words = [word.lower() for word in _WORDS.findall(name)]
-        while words and (words[-1].isdigit() or words[-1] == "bin"):  # token-bin: metadata of gRPC
-            words.pop()
-        whole = "".join(words)
-        if not words or whole in self._exempt_names:
-            return None
-        if whole in self._added_names or joined(name) in self._added_names:
-            return "secret"
-        if words[-1] == "token" and len(words) > 1 and words[-2] in _NO_SECRET_TOKENS:
-            return None
-        if words[-1] == "pass" and "".join(words[-2:-1]) in _PASS:
-            return "password"
-        return (
-            _LAST_THREE.get(" ".join(words[-3:]))
-            or _LAST_TWO.get(" ".join(words[-2:]))
-            or _LAST_WORDS.get(words[-1])
-            or next((kind for tail, kind in _TAILS.items() if words[-1].endswith(tail)), None)
-        )
 
     # -- texts --------------------------------------------------------------------------------------------------
 
@@ -298,7 +212,7 @@ class Finder:
         return without_overlaps(found)
 
     def find_in_header(self, kind: str, value: str) -> list[Found]:
-        """The secrets in the value of a header that `kind_of_header` calls a secret."""
+        """The secrets in the value of a header that `names.kind_of_header` calls a secret."""
         if kind == "cookie":
             found = self._cookies(value)
         elif kind == "credential":
@@ -310,10 +224,6 @@ class Finder:
     def whole(self, value: str, kind: str) -> Found:
         """The whole text is a secret; if it is one by its shape as well, it is called so."""
         return Found(0, len(value), self.kind_of_shape(value) or kind)
-
-    def may_be_number(self, kind: str) -> bool:
-        """Whether a number without quotes is a secret as well, if its name says so."""
-        return kind in _NUMERIC or kind == "secret"
 
     def kind_of_shape(self, value: str) -> str | None:
         for kind, marks, pattern in self._shapes:
@@ -372,7 +282,7 @@ class Finder:
             yield from self._named(_INPUT.finditer(text, start))
         if ": " in text:
             for match in _HEADER_LINE.finditer(text, start):
-                header = self.kind_of_header(match["name"])
+                header = self.names.kind_of_header(match["name"])
                 if header is not None:
                     offset = match.start("value")
                     for one in self.find_in_header(header, match["value"]):
@@ -388,7 +298,7 @@ class Finder:
                 yield Found(*match.span(match.lastgroup or 0), "password")
         if text.count("/") > 1:
             for match in _IN_PATH.finditer(text, start):
-                named = "token" if match["name"].lower() in _IN_PATHS else self.kind_of_name(match["name"])
+                named = "token" if match["name"].lower() in _IN_PATHS else self.names.kind(match["name"])
                 if named is not None:
                     yield Found(*match.span("value"), self.kind_of_shape(match["value"]) or named)
         if "sig" in lower or "hmac=" in lower:
@@ -406,12 +316,12 @@ class Finder:
         found = self.find(command)
         for pattern in (_ASSIGNED, _OPTION):
             for match in pattern.finditer(command):
-                kind = self.kind_of_name(match["name"])
+                kind = self.names.kind(match["name"])
                 if kind is not None:
                     word = next(name for name in ("double", "single", "bare") if match[name] is not None)
                     found.append(Found(*match.span(word), self.kind_of_shape(match[word]) or kind))
         for match in _QUOTED_HEADER.finditer(command):
-            header = self.kind_of_header(match["name"])
+            header = self.names.kind_of_header(match["name"])
             if header is not None:
                 offset = match.start("value")
                 found += [
@@ -427,7 +337,7 @@ class Finder:
     def of_environment(self, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """The values that are secrets: (value, kind). A plain word is none: it could be any word of a document."""
         for name, value in environment.items():
-            kind = self.kind_of_name(name)
+            kind = self.names.kind(name)
             if kind not in (None, "session") and not _NO_LITERAL.match(value) and not _PLAIN_WORD.match(value):
                 if not self.is_exempt(value):
                     yield value, kind or "secret"
@@ -437,14 +347,14 @@ class Finder:
 
     def _in_lists(self, text: str, start: int) -> Iterator[Found]:
         for match in _JSON_LIST.finditer(text, start):
-            kind = self.kind_of_name(match["name"])
+            kind = self.names.kind(match["name"])
             if kind is not None:
                 for value in _TEXTS.finditer(text, *match.span("values")):
                     yield Found(*value.span("value"), self.kind_of_shape(value["value"]) or kind)
 
     def _named(self, matches: Iterable[re.Match[str]]) -> Iterator[Found]:
         for match in matches:
-            kind = self.kind_of_name(match["name"])
+            kind = self.names.kind(match["name"])
             if kind is None:
                 continue
             groups = match.groupdict()
@@ -453,12 +363,12 @@ class Finder:
                 if _SCOPE in value:
                     continue
                 yield Found(*match.span("value"), self.kind_of_shape(value) or kind)
-            elif self.may_be_number(kind):
+            elif may_be_number(kind):
                 yield Found(*match.span("number"), kind)
 
     def _refused(self, text: str, start: int) -> Iterator[Found]:
         for match in _REFUSED.finditer(text, start):
-            kind = self.kind_of_name(match["name"])
+            kind = self.names.kind(match["name"])
             if kind is not None:
                 group = "wrong" if match["value"] is None else "value"
                 yield Found(*match.span(group), self.kind_of_shape(match[group]) or kind)
@@ -497,11 +407,6 @@ def without_overlaps(found: Iterable[Found]) -> list[Found]:
         if not result or one.start >= result[-1].end:
             result.append(one)
     return result
-
-
-def joined(name: str) -> str:
-    """`access_token`, `accessToken` and `Access-Token` are one name."""
-    return re.sub(r"[\W_]+", "", name).lower()
 
 
 def _is_pattern(entry: str) -> bool:
