@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -49,13 +50,13 @@ def require_free(port: int, option: str) -> None:
 
 
 def usable(port: int) -> int:
-    """The port, or a free one if somebody has it."""
-    try:
-        require_free(port, "")
-    except ShopError:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+    """The port, or one that is free if somebody has it: not of the kernel's choice, which connections get as well."""
+    for _ in range(100):
+        try:
+            require_free(port, "")
+            break
+        except ShopError:
+            port = random.randrange(10_000, 32_768)
     return port
 
 

@@ -23,6 +23,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from tests.harness.network import free_port
+
 NAMES = ("Alice", "Bob", "Chloé", "Dmitri", "Eve")
 
 
@@ -143,9 +145,10 @@ class Server(ThreadingHTTPServer):
 class Dependency:
     """The server, started and stopped as the test wants it."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int | None = None) -> None:
+        """`port`: not of the kernel's choice, which would give it to a connection once the server has stopped."""
         self.host = host
-        self._server = Server((host, port))
+        self._server = Server((host, port or free_port(host)))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from tests.harness.network import listens
+from tests.harness.network import free_port, listens
 from tests.harness.recorded import recorded_mocks, recorded_tests
 from tests.harness.rr_command import RR
 from testset.model import Ending
@@ -75,7 +75,7 @@ def recorded(rr: RR, port: int) -> RR:
     app = rr.folder / "app.py"
     app.write_text(textwrap.dedent(APP))
     with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
+        socket.create_server(("127.0.0.1", free_port())) as silent,
         rr.record(f"python app.py {port} {silent.getsockname()[1]}") as recording,
     ):
         recording.until(lambda: listens(port), "the app listens")
