@@ -10,7 +10,7 @@ NODE_APPS := tests/apps/express tests/apps/mysql tests/apps/https tests/apps/new
 NODE_MODULES := $(NODE_APPS:%=%/node_modules/.package-lock.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup servers test lint gates demo recordings bench clean
+.PHONY: help setup servers test fast lint gates demo recordings bench clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,9 +36,11 @@ servers: $(STAMP) ## real MySQL and MariaDB servers for the tests and the bench,
 	@.ci/docker
 	@.ci/mysqlclient $(RUN)/python
 
-test: servers $(NODE_MODULES) lint ## lint, the fast tests, then those with real processes
-	@$(RUN)/pytest -n $(WORKERS) -m "not system and not gate"
+test: servers $(NODE_MODULES) lint fast ## lint, the fast tests, then those with real processes
 	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup -m "system and not gate"
+
+fast: servers ## the fast tests alone: a minute
+	@$(RUN)/pytest -n $(WORKERS) -m "not system and not gate"
 
 lint: $(STAMP) ## ruff and mypy --strict
 	@$(RUN)/ruff check --quiet .

@@ -44,10 +44,13 @@ class Token(NamedTuple):
 
 # -- the two expressions ------------------------------------------------------------------------------------------
 
+# What is repeated and gives nothing back is `(?>...)*+`: Python before 3.11.5 reads `(?:...)*+` wrongly, after a turn
+# that fails half-way.
 # A placeholder of rr's own may stand in a text, with double quotes in it.
 _SEALED = r'\{\{(?:secret|redacted)\ "[^"]*+"\}\}'
-_NUMBER = r"(?:\d++(?:\.\d*+)?+|\.\d++)(?:[eE][+-]?\d++)?+(?![\w$])"
-_BACKQUOTED = r"`[^`]*+(?:``[^`]*+)*+(?:`|\Z)"
+_EXPONENT = r"(?>[eE][+-]?\d++)?+"
+_NUMBER = rf"(?:\d++(?>\.\d*+)?+|\.\d++){_EXPONENT}(?![\w$])"
+_BACKQUOTED = r"`[^`]*+(?>``[^`]*+)*+(?:`|\Z)"
 _COMMENT = r"--(?=[\x00-\x20\x7f]|\Z)[^\n]*+|\#[^\n]*+|/\*(?!M?!|\+).*?(?:\*/|\Z)"
 _HINT = r"/\*(?:M?!|\+).*?(?:\*/|\Z)"
 _OPERATOR = r"<=>|->>|<=|>=|<>|!=|:=|\|\||&&|<<|>>|->|."
@@ -57,12 +60,12 @@ def _quoted(mode: Mode) -> tuple[str, str]:
     """Texts in single and in double quotes."""
     if mode.no_backslash_escapes:
         return (
-            r"'[^']*+(?:''[^']*+)*+(?:'|\Z)",
-            rf'"[^"{{]*+(?:(?:""|{_SEALED}|\{{)[^"{{]*+)*+(?:"|\Z)',
+            r"'[^']*+(?>''[^']*+)*+(?:'|\Z)",
+            rf'"[^"{{]*+(?>(?:""|{_SEALED}|\{{)[^"{{]*+)*+(?:"|\Z)',
         )
     return (
-        r"'[^'\\]*+(?:(?:''|\\(?:.|\Z))[^'\\]*+)*+(?:'|\Z)",
-        rf'"[^"\\{{]*+(?:(?:""|{_SEALED}|\{{|\\(?:.|\Z))[^"\\{{]*+)*+(?:"|\Z)',
+        r"'[^'\\]*+(?>(?:''|\\(?:.|\Z))[^'\\]*+)*+(?:'|\Z)",
+        rf'"[^"\\{{]*+(?>(?:""|{_SEALED}|\{{|\\(?:.|\Z))[^"\\{{]*+)*+(?:"|\Z)',
     )
 
 
@@ -73,13 +76,13 @@ def _literal_pattern(mode: Mode) -> re.Pattern[str]:
     names = rf"{_BACKQUOTED}|{double}" if mode.ansi_quotes else _BACKQUOTED
     return re.compile(
         rf"""
-        ((?:
+        ((?>
             (?![nNxXbB]')[^\W\d][\w$]*+                         # a word
           | [^\w'"`@.\-/\#]++                                   # white space, operators
           | (?!{_NUMBER}|0[xX][0-9a-fA-F]++(?![\w$])|0b[01]++(?![\w$]))\d[\w$]*+   # a name may begin with a digit
-          | \.(?!\d++(?:[eE][+-]?\d++)?+(?![\w$]))
+          | \.(?!\d++{_EXPONENT}(?![\w$]))
           | {names}
-          | @@?(?:{single}|{double}|{_BACKQUOTED}|[\w$.]++)?+
+          | @@?(?>{single}|{double}|{_BACKQUOTED}|[\w$.]++)?+
           | (?!{_COMMENT})(?:{_HINT}|[-/])
         )*+)
         (?: ({text}) | ({_NUMBER}) | ([xX]'[^']*+(?:'|\Z)|0[xX][0-9a-fA-F]++) | ([bB]'[^']*+(?:'|\Z)|0b[01]++)
@@ -95,7 +98,7 @@ def _token_pattern(mode: Mode) -> re.Pattern[str]:
     names = rf"{_BACKQUOTED}|{double}" if mode.ansi_quotes else _BACKQUOTED
     return re.compile(
         rf"""
-        \s*+(?: ([\w$]++) | ('') | ({names}) | (@@?(?:{single}|{double}|{_BACKQUOTED}|[\w$]++)?+) | ({_HINT}) | (\?)
+        \s*+(?: ([\w$]++) | ('') | ({names}) | (@@?(?>{single}|{double}|{_BACKQUOTED}|[\w$]++)?+) | ({_HINT}) | (\?)
           | ({_OPERATOR}) )
         """,
         re.X | re.S,
