@@ -20,6 +20,7 @@ from testset.text import load
 pytestmark = [pytest.mark.system, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parent.parent.parent
+MADE = (".git", ".venv", ".*_cache", ".hypothesis", ".servers", "node_modules", "__pycache__", "build")  # not rr itself
 HELLO = ROOT / "sample_app" / "hello"
 
 
@@ -50,11 +51,10 @@ def record(rr: RR, port: int, user_port: int, log: Path) -> None:
 def test_every_step_does_its_work(rr: RR, unused_port: int, free_tcp_port: int, tmp_path: Path) -> None:
     where = {"PORT": str(unused_port), "USER_SERVICE_URL": f"http://localhost:{free_tcp_port}"}
     record(rr.with_settings(**where), unused_port, free_tcp_port, tmp_path / "users.log")
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.split(b"\0")
-    for name in filter(None, map(os.fsdecode, files)):
-        if (ROOT / name).is_file():
-            (rr.folder / "rr" / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, rr.folder / "rr" / name)
+    made = shutil.ignore_patterns(
+        ".git", ".venv", ".*_cache", ".hypothesis", ".servers", "node_modules", "__pycache__", "build"
+    )
+    shutil.copytree(ROOT, rr.folder / "rr", ignore=made)
     tools, bin_folder = tmp_path / "tools", tmp_path / "bin"
     subprocess.run([sys.executable, "-m", "venv", str(tools)], check=True, timeout=60)
     subprocess.run([tools / "bin" / "pip", "install", "-q", "pipx"], check=True, timeout=120)
