@@ -85,6 +85,13 @@ def static_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binary
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests of a group share what is costly (an engine, recordings): two workers must not make it side by side."""
+    grouped = item.config.getoption("loadgroup", False) and item.get_closest_marker("xdist_group")
+    if grouped and "@" not in item.nodeid:
+        pytest.fail("this pytest and this pytest-xdist do not keep groups of tests together", pytrace=False)
+
+
 # -- in CI a skipped test is a failed run ------------------------------------------------------------------------
 
 SKIPPED: list[str] = []
