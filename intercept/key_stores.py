@@ -11,6 +11,7 @@ import ssl
 import struct
 import textwrap
 import time
+import warnings
 from collections.abc import Iterator
 
 PASSWORD = "changeit"  # what everybody's has: it guards nothing
@@ -85,7 +86,9 @@ def _of_jks(store: bytes) -> Iterator[bytes]:
 def _of_pkcs12(store: bytes, password: str) -> list[bytes]:
     from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
 
-    loaded = pkcs12.load_pkcs12(store, password.encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whom a machine trusts is not rr's to judge
+        loaded = pkcs12.load_pkcs12(store, password.encode())
     return [one.certificate.public_bytes(Encoding.DER) for one in loaded.additional_certs]
 
 

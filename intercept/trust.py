@@ -204,23 +204,16 @@ def _files(folder: Path) -> Iterator[bytes]:
 
 def _certificates(content: bytes) -> list[bytes]:
     """Those in PEM; what only looks like one would make a whole bundle useless."""
-    from cryptography import x509
-
     found = list(dict.fromkeys(_CERTIFICATE.findall(content)))
+    return found if not found or _are_read(found) else [one for one in found if _are_read([one])]
+
+
+def _are_read(certificates: list[bytes]) -> bool:
+    """Whether OpenSSL takes them, as it does for most apps: machines trust some that stricter libraries refuse."""
     try:
-        if found:
-            x509.load_pem_x509_certificates(b"\n".join(found))
-        return found
-    except ValueError:
-        return [one for one in found if _is_certificate(one)]
-
-
-def _is_certificate(pem: bytes) -> bool:
-    from cryptography import x509
-
-    try:
-        x509.load_pem_x509_certificate(pem)
-    except ValueError:
+        text = b"\n".join(certificates).decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, UnicodeDecodeError):
         return False
     return True
 

@@ -54,6 +54,7 @@ class Company:
             _builder(name, key, self._issuing.certificate.subject, datetime.now(UTC) + valid)
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_signed_with(self._issuing.key), critical=False)
             .sign(self._issuing.key, hashes.SHA256())
         )
         path = folder / f"{name}-{valid.days}.pem"
@@ -86,10 +87,23 @@ def machine_that_trusts(company: Company, project: Path, folder: Path) -> Iterat
 def _authority(name: str, above: _Signer | None) -> _Signer:
     key = _key()
     issuer = above.certificate.subject if above else _name(name)
-    made = _builder(name, key, issuer, datetime.now(UTC) + timedelta(days=3650)).add_extension(
-        x509.BasicConstraints(ca=True, path_length=None), critical=True
+    signing = above.key if above else key
+    usage = x509.KeyUsage(
+        key_cert_sign=True, crl_sign=True, digital_signature=False, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    made = (
+        _builder(name, key, issuer, datetime.now(UTC) + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(usage, critical=True)  # this and what follows: Python 3.13 wants it
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_signed_with(signing), critical=False)
     )
-    return _Signer(made.sign(above.key if above else key, hashes.SHA256()), key)
+    return _Signer(made.sign(signing, hashes.SHA256()), key)
+
+
+def _signed_with(key: rsa.RSAPrivateKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
 def _builder(name: str, key: rsa.RSAPrivateKey, issuer: x509.Name, until: datetime) -> x509.CertificateBuilder:

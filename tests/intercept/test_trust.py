@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,30 @@ def test_node_gets_rr_beside_what_it_has(folder: Path, tmp_path: Path) -> None:
     company.write_bytes(certificate_of(new_authority()))
     made = trust(new_authority(), folder, {"NODE_EXTRA_CA_CERTS": str(company)})
     assert subjects(company) < subjects(Path(made.environment["NODE_EXTRA_CA_CERTS"]))
+
+
+# Of a private authority whose certificate has the serial number 0: not as RFC 5280 has it, and such are in use.
+SERIAL_0 = """
+-----BEGIN CERTIFICATE-----
+MIIBYTCCAQigAwIBAgIBADAKBggqhkjOPQQDAjAPMQ0wCwYDVQQDDAR6ZXJvMCAX
+DTI2MTEyMTIxMDQyN1oYDzIxMjYxMDI4MjEwNDI3WjAPMQ0wCwYDVQQDDAR6ZXJv
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEqGgwYVP2OL8FCeGy08OMYYrS/Lp7
+NUGyjTOmD4N57cnVy7t5APeV6Ca4sst6zdmkqZetyZnNXIK2bDY2Fw5wuqNTMFEw
+HQYDVR0OBBYEFGQV3gYr0Ze6mdU/SkpdyTD2fUUDMB8GA1UdIwQYMBaAFGQV3gYr
+0Ze6mdU/SkpdyTD2fUUDMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAw
+RAIgIkA2xzEyVnpIcTzuG7X0fFYq9fpzeA8kgUX6Ffy/y1sCIBbUyeDFm6t/5PyD
+8BM8y9jytoDUXOvdjihe4ZjCHqtV
+-----END CERTIFICATE-----
+"""
+
+
+def test_what_openssl_takes_stays_whatever_stricter_libraries_say(folder: Path, tmp_path: Path) -> None:
+    company = tmp_path / "company.pem"
+    company.write_text(SERIAL_0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = trust(new_authority(), folder, {"SSL_CERT_FILE": str(company)})
+    assert subjects(company) <= subjects(made.roots)
 
 
 def a_broken_one(path: Path) -> None:
