@@ -46,6 +46,7 @@ class Token(NamedTuple):
 
 # What is repeated and gives nothing back is `(?>...)*+`: Python before 3.11.5 reads `(?:...)*+` wrongly, after a turn
 # that fails half-way.
+
 # A placeholder of rr's own may stand in a text, with double quotes in it.
 _SEALED = r'\{\{(?:secret|redacted)\ "[^"]*+"\}\}'
 _EXPONENT = r"(?>[eE][+-]?\d++)?+"
